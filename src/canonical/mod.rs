@@ -1,0 +1,87 @@
+//! From the parts of a request to canonical bytes.
+//!
+//! Everything here is pure: it borrows the request, takes its rules as data and
+//! writes bytes into a [`Sink`]. What is ambiguous about a request is reported
+//! as [`Quirks`]; deciding what to do about that is the verifier's business.
+
+pub(crate) mod headers;
+pub(crate) mod order;
+pub(crate) mod path;
+pub(crate) mod percent;
+pub(crate) mod query;
+pub(crate) mod quirks;
+
+use http::{HeaderMap, Method, Request, Uri, request::Parts, uri::Authority};
+
+pub(crate) use quirks::Quirks;
+
+/// Where canonical bytes go: a buffer to look at, or the state of a hash.
+pub(crate) trait Sink {
+    fn put(&mut self, bytes: &[u8]);
+
+    fn put_byte(&mut self, byte: u8) {
+        self.put(&[byte]);
+    }
+}
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+
+    fn put_byte(&mut self, byte: u8) {
+        self.push(byte);
+    }
+}
+
+/// What of a request can be signed: everything but its body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) uri: &'a Uri,
+    pub(crate) headers: &'a HeaderMap,
+}
+
+impl<'a> Head<'a> {
+    pub(crate) fn of<B>(request: &'a Request<B>) -> Self {
+        Self { method: request.method(), uri: request.uri(), headers: request.headers() }
+    }
+
+    /// The path as it is on the wire, `/` when it is empty.
+    pub(crate) fn path(&self) -> &'a [u8] {
+        self.uri.path().as_bytes()
+    }
+
+    /// The query as it is on the wire, without its `?`; empty when there is none.
+    pub(crate) fn query(&self) -> &'a [u8] {
+        self.uri.query().unwrap_or_default().as_bytes()
+    }
+
+    /// The host as the client names it: the `host` header, or else the
+    /// authority of the target without a port that its scheme implies, which is
+    /// what HTTP clients put into that header.
+    pub(crate) fn host(&self) -> Option<&'a [u8]> {
+        match self.headers.get(http::header::HOST) {
+            Some(value) => Some(value.as_bytes()),
+            None => self.uri.authority().map(|authority| implied_host(authority, self.uri)),
+        }
+    }
+}
+
+impl<'a> From<&'a Parts> for Head<'a> {
+    fn from(parts: &'a Parts) -> Self {
+        Self { method: &parts.method, uri: &parts.uri, headers: &parts.headers }
+    }
+}
+
+/// The authority without user information and without the default port.
+pub(crate) fn implied_host<'a>(authority: &'a Authority, uri: &Uri) -> &'a [u8] {
+    let text = authority.as_str();
+    let host = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    let default_port = match uri.scheme_str() {
+        Some("https" | "wss") => ":443",
+        Some("http" | "ws") => ":80",
+        _ => return host.as_bytes(),
+    };
+    host.strip_suffix(default_port).unwrap_or(host).as_bytes()
+}

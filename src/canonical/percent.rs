@@ -1,0 +1,95 @@
+//! Percent-encoding (RFC 3986), both directions.
+
+use super::Sink;
+
+/// Whether a byte may stand for itself in an RFC 3986 encoded text.
+pub(crate) const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~')
+}
+
+/// The byte that the escape at the front of `text` stands for, `None` when no
+/// two hexadecimal digits follow the percent sign.
+pub(crate) fn escape(text: &[u8]) -> Option<u8> {
+    match text {
+        [b'%', high, low, ..] => {
+            let (high, low) = (HEX[usize::from(*high)], HEX[usize::from(*low)]);
+            (high | low < 16).then_some(high << 4 | low)
+        }
+        _ => None,
+    }
+}
+
+/// Writes `bytes` with everything but the unreserved characters escaped.
+pub(crate) fn encode<S: Sink>(bytes: &[u8], sink: &mut S) {
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|byte| !is_unreserved(*byte)) {
+        sink.put(&rest[..at]);
+        put_escape(rest[at], sink);
+        rest = &rest[at + 1..];
+    }
+    sink.put(rest);
+}
+
+/// Writes `text` with `+`, `*` and `%7E` as `%20`, `%2A` and `~`: what is left
+/// of form-encoding when only these three are corrected.
+pub(crate) fn replace_form_chars<S: Sink>(text: &[u8], sink: &mut S) {
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        match first {
+            b'+' => sink.put(b"%20"),
+            b'*' => sink.put(b"%2A"),
+            b'%' if after.starts_with(b"7E") => {
+                sink.put_byte(b'~');
+                rest = &after[2..];
+            }
+            _ => sink.put_byte(*first),
+        }
+    }
+}
+
+/// Writes one escape, with upper-case digits.
+pub(crate) fn put_escape<S: Sink>(byte: u8, sink: &mut S) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    sink.put(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+}
+
+/// The value of each hexadecimal digit, and 16 for everything else.
+const HEX: [u8; 256] = {
+    let mut table = [16; 256];
+    let mut value = 0;
+    while value < 16 {
+        table[b"0123456789abcdef"[value] as usize] = value as u8;
+        table[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_survives_encoding_and_decoding() {
+        for byte in 0..=255 {
+            let mut text = Vec::new();
+            encode(&[byte], &mut text);
+            if is_unreserved(byte) {
+                assert_eq!(text, [byte]);
+            } else {
+                assert_eq!(text.len(), 3);
+                assert_eq!(escape(&text), Some(byte));
+            }
+        }
+    }
+
+    #[test]
+    fn an_escape_needs_two_hexadecimal_digits() {
+        for text in ["%", "%4", "%4g", "%g4", "%%41", "4141", "%-1", "% 1"] {
+            assert_eq!(escape(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(escape(b"%4a"), Some(0x4a));
+        assert_eq!(escape(b"%4A"), Some(0x4a));
+    }
+}

@@ -1,0 +1,85 @@
+//! What goes wrong when something is made: credentials, keys, settings.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Why something could not be made or obtained.
+///
+/// Its text names the input and the rule, and never contains a secret.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+    source: Option<BoxError>,
+}
+
+/// Any error, as tower passes them around.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What kind of thing an [`Error`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An access key id that cannot stand in a header, or is empty. Check where it
+    /// comes from.
+    InvalidAccessKeyId,
+    /// An access key secret that is empty or contains white space or control
+    /// characters, as one copied with its line end does.
+    InvalidAccessKeySecret,
+    /// A security token that cannot stand in a header.
+    InvalidSecurityToken,
+    /// An environment variable is missing, or is not text. Set it.
+    MissingVariable,
+    /// No dialect or scheme has this name.
+    UnknownName,
+    /// A setting that contradicts another, or is out of its range.
+    InvalidSetting,
+    /// Credentials could not be obtained from their provider. Trying again may help.
+    Provider,
+    /// The request has no room for the headers of a signature: `http` allows
+    /// 32 768 headers at the most.
+    TooManyHeaders,
+    /// A lifetime of a presigned URL that is zero, or ends beyond what can be written.
+    InvalidLifetime,
+    /// A URL to be presigned has parameters of a presigned URL already.
+    AlreadyPresigned,
+    /// The signed URL would not be a valid URI, being longer than 65 534 bytes.
+    UriTooLong,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    pub(crate) fn unknown_name(what: &str, name: &str) -> Self {
+        let name: String = name.chars().take(64).collect();
+        Self::new(ErrorKind::UnknownName, format!("there is no {what} named {name:?}"))
+    }
+
+    /// An error of a credential provider, with what caused it.
+    pub fn provider(source: impl Into<BoxError>) -> Self {
+        Self {
+            kind: ErrorKind::Provider,
+            message: Cow::Borrowed("credentials could not be obtained"),
+            source: Some(source.into()),
+        }
+    }
+
+    /// What it is about.
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,32 @@
+//! The names of headers and query parameters that signatures use.
+
+use http::header::HeaderName;
+
+/// `x-fc-security-token`: the STS token of scheme `FC`.
+pub static X_FC_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-fc-security-token");
+/// `x-fc-request-id`: names one request in every answer of the gateway.
+pub static X_FC_REQUEST_ID: HeaderName = HeaderName::from_static("x-fc-request-id");
+/// `x-acs-date`: when a request was signed, under `ACS3-HMAC-SHA256` and `ACS3-HMAC-SM3`.
+pub static X_ACS_DATE: HeaderName = HeaderName::from_static("x-acs-date");
+/// `x-acs-security-token`: the STS token of the `ACS3` schemes and of `acs`.
+pub static X_ACS_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-acs-security-token");
+/// `x-acs-content-sha256`: the hash of the body, in hexadecimal, under the `ACS3` schemes.
+pub static X_ACS_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-acs-content-sha256");
+/// `x-acs-signature-nonce`: unique for each request, where it is sent.
+pub static X_ACS_SIGNATURE_NONCE: HeaderName = HeaderName::from_static("x-acs-signature-nonce");
+/// `content-md5`: the digest of the body under `FC` and `acs`.
+pub static CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
+
+/// `x-fc-access-key-id`: who signed a presigned URL.
+pub const QUERY_ACCESS_KEY_ID: &str = "x-fc-access-key-id";
+/// `x-fc-expires`: until when a presigned URL is valid, in Unix seconds.
+pub const QUERY_EXPIRES: &str = "x-fc-expires";
+/// `x-fc-security-token`: the STS token of a presigned URL.
+pub const QUERY_SECURITY_TOKEN: &str = "x-fc-security-token";
+/// `x-fc-signature`: the signature of a presigned URL, in base64.
+pub const QUERY_SIGNATURE: &str = "x-fc-signature";
+
+/// What the names of the headers begin with that `FC` signs.
+pub(crate) const FC_PREFIX: &str = "x-fc-";
+/// What the names of the headers begin with that `ACS3` and `acs` sign.
+pub(crate) const ACS_PREFIX: &str = "x-acs-";

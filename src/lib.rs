@@ -1,0 +1,38 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod caller;
+mod canonical;
+mod claim;
+mod clock;
+mod credentials;
+mod error;
+pub mod headers;
+mod presign;
+mod rejection;
+mod scheme;
+pub mod sign;
+mod signature;
+mod signer;
+mod verifier;
+pub mod verify;
+
+pub use caller::VerifiedCaller;
+pub use canonical::quirks::Ambiguity;
+pub use clock::{
+    Clock, FixedClock, SystemClock, format_acs_date, format_http_date, parse_acs_date,
+    parse_http_date,
+};
+pub use credentials::{Credentials, ProvideCredentials, SigningKey};
+pub use error::{BoxError, Error, ErrorKind};
+pub use presign::{PresignedUrl, Presigner};
+pub use rejection::{FcResponse, Rejection, RejectionKind, RejectionResponse};
+pub use scheme::dialect::{Dialect, Dialects};
+pub use scheme::{Scheme, Schemes};
+pub use sign::{AsyncSignLayer, SignLayer};
+pub use signer::Signer;
+pub use verifier::{DEFAULT_MAX_LIFETIME, DEFAULT_MAX_SKEW, Verifier};
+pub use verify::{
+    AsyncKeyStore, AsyncVerifyLayer, KeyStore, KeyStoreError, Keys, Mode, StaticKeys, VerifyLayer,
+};

@@ -1,0 +1,43 @@
+use super::Sign;
+use crate::clock::{Clock, SystemClock};
+use crate::signer::Signer;
+use tower_layer::Layer;
+
+/// Signs every request on its way to a service.
+///
+/// Adds the headers of a [`Signer`] and touches nothing else: the body keeps its
+/// type and is not looked at, errors and responses pass through unchanged.
+/// [The module](crate::sign) has an example.
+///
+/// Put it *inside* a retry layer, so that every attempt gets a date of its own, and
+/// outside (before) nothing that changes the target, the host, or a signed header.
+/// A request that already has as many headers as `http` allows (32 768) cannot be
+/// signed; it goes out unsigned, for the server to refuse.
+#[derive(Clone, Debug)]
+pub struct SignLayer<C = SystemClock> {
+    signer: Signer,
+    clock: C,
+}
+
+impl SignLayer {
+    /// Signs with a [`Signer`], or with [`Credentials`](crate::Credentials) by
+    /// [`Scheme::Fc`](crate::Scheme::Fc).
+    pub fn new(signer: impl Into<Signer>) -> Self {
+        Self { signer: signer.into(), clock: SystemClock }
+    }
+}
+
+impl<C> SignLayer<C> {
+    /// Tells the time by another clock than the system's.
+    pub fn with_clock<T: Clock>(self, clock: T) -> SignLayer<T> {
+        SignLayer { signer: self.signer, clock }
+    }
+}
+
+impl<S, C: Clone> Layer<S> for SignLayer<C> {
+    type Service = Sign<S, C>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Sign { inner, signer: self.signer.clone(), clock: self.clock.clone() }
+    }
+}

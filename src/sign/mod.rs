@@ -1,0 +1,31 @@
+//! Signing the requests of a tower client.
+//!
+//! ```
+//! use http::{Request, Response};
+//! use std::convert::Infallible;
+//! use tower::{Layer, Service, ServiceExt, service_fn};
+//! use tower_fc::{Credentials, SignLayer};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // In place of a real client, such as hyper-util's:
+//! let client = service_fn(|request: Request<String>| async move {
+//!     assert!(request.headers()["authorization"].to_str().unwrap().starts_with("FC id:"));
+//!     assert!(request.headers().contains_key("date"));
+//!     Ok::<_, Infallible>(Response::new(()))
+//! });
+//! let mut client = SignLayer::new(Credentials::new("id", "secret")?).layer(client);
+//!
+//! let request = Request::get("https://demo.example/hello").body(String::new())?;
+//! assert_eq!(client.ready().await?.call(request).await?.status(), 200);
+//! # Ok(())
+//! # }
+//! ```
+
+mod layer;
+mod provider;
+mod service;
+
+pub use layer::SignLayer;
+pub use provider::{AsyncSign, AsyncSignFuture, AsyncSignLayer};
+pub use service::Sign;

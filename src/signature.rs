@@ -1,0 +1,298 @@
+//! The cryptography: HMAC, the texts of signatures, comparing them.
+//!
+//! The only file that touches crypto crates.
+
+use crate::canonical::Sink;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hmac::digest::{Digest, Update};
+use hmac::{Hmac, KeyInit};
+use sha1::Sha1;
+use subtle::ConstantTimeEq;
+
+pub(crate) use sha2::Sha256;
+#[cfg(feature = "sm3")]
+pub(crate) use sm3::Sm3;
+
+/// A secret, made ready for every algorithm: its HMAC states after the key block.
+///
+/// The states are wiped when it is dropped.
+#[derive(Clone)]
+pub(crate) struct Keyed {
+    sha256: Hmac<Sha256>,
+    sha1: Hmac<Sha1>,
+    #[cfg(feature = "sm3")]
+    sm3: Hmac<Sm3>,
+}
+
+impl Keyed {
+    pub(crate) fn new(secret: &[u8]) -> Self {
+        Self {
+            sha256: keyed(secret),
+            sha1: keyed(secret),
+            #[cfg(feature = "sm3")]
+            sm3: keyed(secret),
+        }
+    }
+
+    /// A MAC under this secret, to write a string-to-sign into.
+    pub(crate) fn sha256(&self) -> Buffered<Hmac<Sha256>> {
+        Buffered::new(self.sha256.clone())
+    }
+
+    /// The same with HMAC-SHA1.
+    pub(crate) fn sha1(&self) -> Buffered<Hmac<Sha1>> {
+        Buffered::new(self.sha1.clone())
+    }
+
+    /// The same with HMAC-SM3.
+    #[cfg(feature = "sm3")]
+    pub(crate) fn sm3(&self) -> Buffered<Hmac<Sm3>> {
+        Buffered::new(self.sm3.clone())
+    }
+}
+
+fn keyed<M: KeyInit>(secret: &[u8]) -> M {
+    // HMAC takes keys of every length: longer ones than a block are hashed.
+    #[allow(clippy::expect_used)]
+    M::new_from_slice(secret).expect("HMAC takes a key of any length")
+}
+
+/// Gathers small writes in front of a hash or a MAC, which take few large ones
+/// much faster than many small ones.
+#[derive(Clone)]
+pub(crate) struct Buffered<H> {
+    hash: H,
+    pending: [u8; PENDING],
+    filled: usize,
+}
+
+/// Room for the string-to-sign of most requests.
+const PENDING: usize = 512;
+
+impl<H: Update> Buffered<H> {
+    fn new(hash: H) -> Self {
+        Self { hash, pending: [0; PENDING], filled: 0 }
+    }
+
+    fn flush(&mut self) {
+        self.hash.update(&self.pending[..self.filled]);
+        self.filled = 0;
+    }
+
+    fn into_inner(mut self) -> H {
+        self.flush();
+        self.hash
+    }
+}
+
+impl<H: Update> Sink for Buffered<H> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        if bytes.len() > PENDING - self.filled {
+            self.flush();
+            if bytes.len() > PENDING {
+                return self.hash.update(bytes);
+            }
+        }
+        self.pending[self.filled..self.filled + bytes.len()].copy_from_slice(bytes);
+        self.filled += bytes.len();
+    }
+
+    #[inline]
+    fn put_byte(&mut self, byte: u8) {
+        if self.filled == PENDING {
+            self.flush();
+        }
+        self.pending[self.filled] = byte;
+        self.filled += 1;
+    }
+}
+
+/// A keyed algorithm that signatures are made with.
+pub(crate) trait Mac: hmac::Mac + Update {}
+
+impl<M: hmac::Mac + Update> Mac for M {}
+
+/// An algorithm that canonical requests are hashed with.
+pub(crate) trait Hash: Digest + Update {}
+
+impl<D: Digest + Update> Hash for D {}
+
+impl<M: Mac> Buffered<M> {
+    /// The signature over everything written.
+    pub(crate) fn finish(self) -> Tag {
+        Tag::of(&self.into_inner().finalize().into_bytes())
+    }
+}
+
+impl<D: Hash> Buffered<D> {
+    /// A hash to write into.
+    pub(crate) fn hash() -> Self {
+        Self::new(D::new())
+    }
+
+    /// The hash of everything written.
+    pub(crate) fn digest(self) -> Tag {
+        Tag::of(&self.into_inner().finalize())
+    }
+}
+
+/// A hash or a signature: 20 bytes of SHA-1, or 32 of SHA-256 or SM3.
+#[derive(Clone, Copy)]
+pub(crate) struct Tag {
+    bytes: [u8; 32],
+    len: usize,
+}
+
+impl Tag {
+    fn of(bytes: &[u8]) -> Self {
+        let mut tag = Self { bytes: [0; 32], len: bytes.len().min(32) };
+        tag.bytes[..tag.len].copy_from_slice(&bytes[..tag.len]);
+        tag
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// Reads a signature in base64; only the canonical form of `len` bytes will do.
+    pub(crate) fn from_base64(text: &[u8], len: usize) -> Option<Self> {
+        let mut bytes = [0; 36];
+        let got = BASE64.decode_slice(text, &mut bytes).ok()?;
+        (got == len && len <= 32).then(|| Self::of(&bytes[..len]))
+    }
+
+    /// Reads 32 bytes in hexadecimal; only lower-case digits will do.
+    pub(crate) fn from_hex(text: &[u8]) -> Option<Self> {
+        let (pairs, []) = text.as_chunks::<2>() else { return None };
+        if pairs.len() != 32 {
+            return None;
+        }
+        let mut tag = Self { bytes: [0; 32], len: 32 };
+        for (byte, [high, low]) in tag.bytes.iter_mut().zip(pairs) {
+            *byte = nibble(*high)? << 4 | nibble(*low)?;
+        }
+        Some(tag)
+    }
+
+    /// Writes it in base64.
+    pub(crate) fn put_base64(&self, sink: &mut impl Sink) {
+        let mut text = [0; 44];
+        // 32 bytes are 44 characters, so there is room for every tag.
+        if let Ok(len) = BASE64.encode_slice(self.as_bytes(), &mut text) {
+            sink.put(&text[..len]);
+        }
+    }
+
+    /// Writes it in lower-case hexadecimal.
+    pub(crate) fn put_hex(&self, sink: &mut impl Sink) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 64];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.as_bytes()) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        sink.put(&text[..2 * self.len]);
+    }
+
+    /// Compares in a time that does not depend on where the two differ.
+    pub(crate) fn matches(&self, other: &Self) -> bool {
+        self.as_bytes().ct_eq(other.as_bytes()).into()
+    }
+}
+
+/// Compares two secret texts; only their lengths show in the time it takes.
+pub(crate) fn same_text(a: &[u8], b: &[u8]) -> bool {
+    a.ct_eq(b).into()
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(tag: Tag) -> String {
+        let mut text = Vec::new();
+        tag.put_hex(&mut text);
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn hmac_gives_the_known_answers_of_rfc_4231() {
+        let mut mac = Keyed::new(b"Jefe").sha256();
+        mac.put(b"what do ya want for nothing?");
+        assert_eq!(
+            hex(mac.finish()),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+        let mut mac = Keyed::new(&[0xaa; 131]).sha256();
+        mac.put(b"Test Using Larger Than Block-Size Key - Hash Key First");
+        assert_eq!(
+            hex(mac.finish()),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+        );
+    }
+
+    #[test]
+    fn how_writes_are_cut_does_not_matter() {
+        let data: Vec<u8> = (0..2000u32).map(|i| i as u8).collect();
+        let mut whole = Buffered::<Sha256>::hash();
+        whole.put(&data);
+        let whole = hex(whole.digest());
+        for size in [1, 7, 63, 64, 511, 512, 513, 1999] {
+            let mut cut = Buffered::<Sha256>::hash();
+            for chunk in data.chunks(size) {
+                match chunk {
+                    [byte] => cut.put_byte(*byte),
+                    _ => cut.put(chunk),
+                }
+            }
+            assert_eq!(hex(cut.digest()), whole, "{size}");
+        }
+    }
+
+    #[test]
+    fn only_the_canonical_text_of_a_signature_is_read() {
+        let mut text = Vec::new();
+        Tag::of(&[7; 32]).put_base64(&mut text);
+        assert!(Tag::from_base64(&text, 32).is_some());
+        assert!(Tag::from_base64(&text, 20).is_none());
+        let good = String::from_utf8(text).unwrap();
+        let other_bits = good.replace("c=", "d=");
+        assert_ne!(good, other_bits);
+        for bad in [
+            "".to_owned(),
+            "=".to_owned(),
+            good[..43].to_owned(),
+            good[1..].to_owned(),
+            format!("{good}A"),
+            format!("{good}===="),
+            format!(" {good}"),
+            other_bits,
+            good.replace('B', "-"),
+        ] {
+            assert!(Tag::from_base64(bad.as_bytes(), 32).is_none(), "{bad}");
+        }
+
+        let good = hex(Tag::of(&[0xab; 32]));
+        assert!(Tag::from_hex(good.as_bytes()).is_some());
+        for bad in [good.to_uppercase(), good[2..].to_owned(), format!("{good}00"), good.replace('a', "g")] {
+            assert!(Tag::from_hex(bad.as_bytes()).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn signatures_of_different_length_never_match() {
+        assert!(Tag::of(&[0; 32]).matches(&Tag::of(&[0; 32])));
+        assert!(!Tag::of(&[0; 20]).matches(&Tag::of(&[0; 32])));
+        assert!(!Tag::of(&[]).matches(&Tag::of(&[0; 32])));
+    }
+}

@@ -1,0 +1,246 @@
+//! Signing: from the parts of a request to its signature headers.
+
+use crate::canonical::{Head, Sink};
+use crate::clock::{format_acs_date, format_http_date};
+use crate::credentials::Credentials;
+use crate::error::{Error, ErrorKind};
+use crate::headers::{X_ACS_DATE, X_ACS_SECURITY_TOKEN, X_FC_SECURITY_TOKEN};
+use crate::scheme::dialect::Form;
+use crate::scheme::{Family, Scheme, Subject, Terms, acs3};
+use http::header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Uri};
+use std::time::SystemTime;
+
+/// Signs requests, whatever sends them.
+///
+/// [`SignLayer`](crate::SignLayer) does this for tower services; use a signer by
+/// itself with any other HTTP client. It adds headers and changes nothing else: the
+/// bytes of the target go out as they are. Signature headers from an earlier
+/// attempt are replaced. Signing is pure computation, in the
+/// [documented form](crate::Dialect::Standard) of the scheme.
+///
+/// ```
+/// use tower_fc::{Credentials, Scheme, Signer};
+/// use std::time::{Duration, UNIX_EPOCH};
+///
+/// let credentials = Credentials::new("YourAccessKeyId", "YourAccessKeySecret")?;
+/// let signer = Signer::new(credentials).with_scheme(Scheme::Fc)?;
+///
+/// let request = http::Request::get("https://demo.example/hello?name=you").body(())?;
+/// let (mut parts, ()) = request.into_parts();
+/// signer.sign_at(&mut parts, UNIX_EPOCH + Duration::from_secs(1_700_000_000))?;
+///
+/// assert_eq!(parts.headers["date"], "Tue, 14 Nov 2023 22:13:20 GMT");
+/// assert!(parts.headers["authorization"].to_str()?.starts_with("FC YourAccessKeyId:"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Signer {
+    credentials: Credentials,
+    scheme: Scheme,
+}
+
+impl Signer {
+    /// Signs with [`Scheme::Fc`].
+    pub fn new(credentials: Credentials) -> Self {
+        Self { credentials, scheme: Scheme::Fc }
+    }
+
+    /// Signs with another scheme.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSetting`] for [`Scheme::FcPresigned`], which signs URLs: that
+    /// is what a [`Presigner`](crate::Presigner) does.
+    pub fn with_scheme(self, scheme: Scheme) -> Result<Self, Error> {
+        Ok(Self { scheme: Self::header_scheme(scheme)?, ..self })
+    }
+
+    /// The scheme, if it is one that signs in headers.
+    pub(crate) fn header_scheme(scheme: Scheme) -> Result<Scheme, Error> {
+        if scheme == Scheme::FcPresigned {
+            let rule = "the scheme presigned signs URLs, not headers: use a Presigner";
+            return Err(Error::new(ErrorKind::InvalidSetting, rule));
+        }
+        Ok(scheme)
+    }
+
+    /// The credentials it signs with.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// The scheme it signs by.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Signs as of now. See [`Signer::sign_at`].
+    ///
+    /// # Errors
+    /// As [`Signer::sign_at`].
+    pub fn sign(&self, parts: &mut Parts) -> Result<(), Error> {
+        self.sign_at(parts, SystemTime::now())
+    }
+
+    /// Signs as of `now`: sets `authorization`, the date header of the scheme (`date`,
+    /// or `x-acs-date`) and, with a security token, its header.
+    ///
+    /// Under the `ACS3` schemes the payload line is what `x-acs-content-sha256` says,
+    /// and empty without that header, as in the documented samples for HTTP triggers.
+    /// Without a `host` header, what HTTP clients make of the URI's authority is signed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooManyHeaders`] when the request has no room for the headers; it
+    /// is left as it was.
+    pub fn sign_at(&self, parts: &mut Parts, now: SystemTime) -> Result<(), Error> {
+        self.apply(&parts.method, &parts.uri, &mut parts.headers, now)
+    }
+
+    /// Signs a whole request as of `now`. See [`Signer::sign_at`].
+    ///
+    /// # Errors
+    /// As [`Signer::sign_at`].
+    pub fn sign_request_at<B>(&self, request: &mut Request<B>, now: SystemTime) -> Result<(), Error> {
+        // The headers have to leave the request for a moment so that its method and
+        // URI can be borrowed beside them.
+        let mut headers = std::mem::take(request.headers_mut());
+        let signed = self.apply(request.method(), request.uri(), &mut headers, now);
+        *request.headers_mut() = headers;
+        signed
+    }
+
+    /// What would be signed as of `now`, for a look at it. It contains the security
+    /// token, so it is no text for logs.
+    ///
+    /// # Errors
+    /// As [`Signer::sign_at`].
+    pub fn string_to_sign_at(&self, parts: &Parts, now: SystemTime) -> Result<Vec<u8>, Error> {
+        let mut text = Vec::new();
+        self.look(parts, now, |subject, form| {
+            subject.write(form, &mut text);
+        })?;
+        Ok(text)
+    }
+
+    /// The canonical request whose hash would be signed as of `now`; `None` under a
+    /// scheme that has none (`FC` and `acs`). It contains the security token, so it
+    /// is no text for logs.
+    ///
+    /// # Errors
+    /// As [`Signer::sign_at`].
+    pub fn canonical_request_at(
+        &self,
+        parts: &Parts,
+        now: SystemTime,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let mut text = Vec::new();
+        let mut written = None;
+        self.look(parts, now, |subject, form| written = subject.write_canonical(form, &mut text))?;
+        Ok(written.map(|_| text))
+    }
+
+    /// Lends `look` what would be signed, without changing the request.
+    fn look(
+        &self,
+        parts: &Parts,
+        now: SystemTime,
+        look: impl FnOnce(Subject<'_>, &Form),
+    ) -> Result<(), Error> {
+        let mut headers = parts.headers.clone();
+        self.prepare(&mut headers, now)?;
+        let head = Head { method: &parts.method, uri: &parts.uri, headers: &headers };
+        let mut names = Vec::new();
+        look(self.subject(head, &mut names), self.form());
+        Ok(())
+    }
+
+    fn apply(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &mut HeaderMap,
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        self.prepare(headers, now)?;
+        let value = self.authorization(Head { method, uri, headers });
+        headers.insert(AUTHORIZATION, value);
+        Ok(())
+    }
+
+    /// Sets everything that is signed, once there is room for all of it.
+    fn prepare(&self, headers: &mut HeaderMap, now: SystemTime) -> Result<(), Error> {
+        if headers.try_reserve(3).is_err() {
+            let rule = "there is no room for signature headers: http allows 32768 headers";
+            return Err(Error::new(ErrorKind::TooManyHeaders, rule));
+        }
+        headers.remove(AUTHORIZATION);
+        let (date_name, date, token_name) = match self.scheme.family() {
+            Family::Fc => (&DATE, text_value(&format_http_date(now)), &X_FC_SECURITY_TOKEN),
+            Family::Acs => (&DATE, text_value(&format_http_date(now)), &X_ACS_SECURITY_TOKEN),
+            Family::Acs3 => (&X_ACS_DATE, text_value(&format_acs_date(now)), &X_ACS_SECURITY_TOKEN),
+        };
+        headers.insert(date_name, date);
+        match self.credentials.key().token() {
+            Some(token) => drop(headers.insert(token_name, token.clone())),
+            None => drop(headers.remove(token_name)),
+        }
+        Ok(())
+    }
+
+    /// The value of `authorization` for a request that is complete but for it.
+    fn authorization(&self, head: Head<'_>) -> HeaderValue {
+        let id = self.credentials.access_key_id();
+        let token = self.scheme.token().unwrap_or_default();
+        let mut text = Vec::new();
+        let mut names = Vec::new();
+        let subject = self.subject(head, &mut names);
+        let (tag, _) = subject.sign(self.form(), self.credentials.key().keyed());
+        text.put(token.as_bytes());
+        match subject.terms {
+            Terms::SignedHeaders(list) => {
+                text.put(b" Credential=");
+                text.put(id.as_bytes());
+                text.put(b",SignedHeaders=");
+                text.put(list.as_bytes());
+                text.put(b",Signature=");
+                tag.put_hex(&mut text);
+            }
+            _ => {
+                text.put_byte(b' ');
+                text.put(id.as_bytes());
+                text.put_byte(b':');
+                tag.put_base64(&mut text);
+            }
+        }
+        let mut value = text_value(&text);
+        value.set_sensitive(true);
+        value
+    }
+
+    fn subject<'a>(&self, head: Head<'a>, names: &'a mut Vec<u8>) -> Subject<'a> {
+        let terms = match self.scheme.family() {
+            Family::Acs3 => {
+                acs3::write_signed_headers(head, names);
+                Terms::SignedHeaders(std::str::from_utf8(names).unwrap_or_default())
+            }
+            Family::Fc | Family::Acs => Terms::None,
+        };
+        Subject { head, scheme: self.scheme, terms }
+    }
+
+    fn form(&self) -> &'static Form {
+        Form::standard(self.scheme.family())
+    }
+}
+
+/// A header value of text that is made of visible ASCII characters and spaces.
+fn text_value(text: &[u8]) -> HeaderValue {
+    HeaderValue::from_bytes(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+impl From<Credentials> for Signer {
+    fn from(credentials: Credentials) -> Self {
+        Self::new(credentials)
+    }
+}

@@ -1,0 +1,159 @@
+use super::Verify;
+use crate::clock::{Clock, SystemClock};
+use crate::rejection::{FcResponse, RejectionResponse};
+use crate::verifier::Verifier;
+use http::{Extensions, Method, Uri};
+use std::fmt;
+use std::sync::Arc;
+use tower_layer::Layer;
+
+/// Lets a service see only requests whose signature verifies.
+///
+/// What the [`Verifier`] accepts goes to the inner service with a
+/// [`VerifiedCaller`](crate::VerifiedCaller) in its extensions; what it refuses is
+/// answered at once, with the [`Rejection`](crate::Rejection) in the extensions of
+/// the response. The error of the inner service passes through unchanged.
+/// [The module](crate::verify) has an example.
+///
+/// Put it inside layers that observe (tracing, metrics) and outside all that
+/// rewrite the target, signed headers or the body.
+pub struct VerifyLayer<K, R = FcResponse, C = SystemClock> {
+    pub(super) verifier: Arc<Verifier<K>>,
+    pub(super) settings: Settings<R, C>,
+}
+
+/// What a verifying service does around its verifier.
+#[derive(Clone)]
+pub(super) struct Settings<R, C> {
+    pub(super) response: R,
+    pub(super) clock: C,
+    pub(super) mode: Mode,
+    pub(super) strip: bool,
+    pub(super) exempt: Option<Exempt>,
+    pub(super) original: Option<Original>,
+}
+
+type Exempt = Arc<dyn Fn(&Method, &Uri) -> bool + Send + Sync>;
+type Original = fn(&Extensions) -> Option<&Uri>;
+
+/// What becomes of requests without any credentials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Mode {
+    /// They are refused.
+    #[default]
+    Required,
+    /// They pass as anonymous: without a [`VerifiedCaller`](crate::VerifiedCaller).
+    /// Credentials that are there still have to verify: bad ones never pass.
+    Optional,
+}
+
+impl<K, R: Clone, C: Clone> Clone for VerifyLayer<K, R, C> {
+    fn clone(&self) -> Self {
+        Self { verifier: Arc::clone(&self.verifier), settings: self.settings.clone() }
+    }
+}
+
+impl<K> VerifyLayer<K> {
+    /// Verifies with `verifier`, and requires credentials.
+    pub fn new(verifier: Verifier<K>) -> Self {
+        let settings = Settings {
+            response: FcResponse,
+            clock: SystemClock,
+            mode: Mode::Required,
+            strip: false,
+            exempt: None,
+            original: None,
+        };
+        Self { verifier: Arc::new(verifier), settings }
+    }
+}
+
+impl<K, R, C> VerifyLayer<K, R, C> {
+    /// What becomes of requests without any credentials. They are refused by default.
+    #[must_use]
+    pub fn with_mode(mut self, mode: Mode) -> Self {
+        self.settings.mode = mode;
+        self
+    }
+
+    /// Takes the client's credentials out of what the inner service sees:
+    /// `authorization` and the security token headers. They stay by default. The
+    /// parameters of a presigned URL stay in any case, the target being signed.
+    #[must_use]
+    pub fn with_stripped_credentials(mut self) -> Self {
+        self.settings.strip = true;
+        self
+    }
+
+    /// Lets requests pass unverified for which `is_exempt` is true, say those to a
+    /// health check. Credentials they carry are not looked at, and no
+    /// [`VerifiedCaller`](crate::VerifiedCaller) is put into them.
+    ///
+    /// The target is given as it arrived. Compare whole paths, not beginnings:
+    /// `/health/../admin` begins like a health check too.
+    #[must_use]
+    pub fn with_exemption(
+        mut self,
+        is_exempt: impl Fn(&Method, &Uri) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.exempt = Some(Arc::new(is_exempt));
+        self
+    }
+
+    /// Verifies against the target that `original` finds in the extensions of a
+    /// request, where it finds one: the target as the client sent it, before a
+    /// router or a proxy changed it. With the feature `axum`,
+    /// `adapters::axum::original_uri` is such a function.
+    #[must_use]
+    pub fn with_original_target(mut self, original: fn(&Extensions) -> Option<&Uri>) -> Self {
+        self.settings.original = Some(original);
+        self
+    }
+
+    /// Answers refusals in another way than [`FcResponse`].
+    pub fn with_rejection_response<T: RejectionResponse>(
+        self,
+        response: T,
+    ) -> VerifyLayer<K, T, C> {
+        let Settings { clock, mode, strip, exempt, original, .. } = self.settings;
+        let settings = Settings { response, clock, mode, strip, exempt, original };
+        VerifyLayer { verifier: self.verifier, settings }
+    }
+
+    /// Tells the time by another clock than the system's.
+    pub fn with_clock<T: Clock>(self, clock: T) -> VerifyLayer<K, R, T> {
+        let Settings { response, mode, strip, exempt, original, .. } = self.settings;
+        let settings = Settings { response, clock, mode, strip, exempt, original };
+        VerifyLayer { verifier: self.verifier, settings }
+    }
+}
+
+impl<S, K, R: Clone, C: Clone> Layer<S> for VerifyLayer<K, R, C> {
+    type Service = Verify<S, K, R, C>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Verify { inner, verifier: Arc::clone(&self.verifier), settings: self.settings.clone() }
+    }
+}
+
+impl<K, R, C> fmt::Debug for VerifyLayer<K, R, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.settings.debug("VerifyLayer", &self.verifier, f)
+    }
+}
+
+impl<R, C> Settings<R, C> {
+    pub(super) fn debug<K>(
+        &self,
+        name: &str,
+        verifier: &Verifier<K>,
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
+        f.debug_struct(name)
+            .field("verifier", verifier)
+            .field("mode", &self.mode)
+            .field("strip", &self.strip)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,136 @@
+use super::layer::{Mode, Settings};
+use super::{KeyStore, ResponseBody, ResponseFuture};
+use crate::caller::VerifiedCaller;
+use crate::canonical::Head;
+use crate::clock::{Clock, SystemClock};
+use crate::headers::{X_ACS_SECURITY_TOKEN, X_FC_SECURITY_TOKEN};
+use crate::rejection::{FcResponse, Rejection, RejectionKind, RejectionResponse};
+use crate::verifier::Verifier;
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{Extensions, Request, Response};
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tower_service::Service;
+
+/// The service of [`VerifyLayer`](super::VerifyLayer).
+pub struct Verify<S, K, R = FcResponse, C = SystemClock> {
+    pub(super) inner: S,
+    pub(super) verifier: Arc<Verifier<K>>,
+    pub(super) settings: Settings<R, C>,
+}
+
+impl<S, K, R, C> Verify<S, K, R, C> {
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service, to change.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service, for good.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, K, R, C, B, ResBody> Service<Request<B>> for Verify<S, K, R, C>
+where
+    S: Service<Request<B>, Response = Response<ResBody>>,
+    K: KeyStore,
+    R: RejectionResponse,
+    C: Clock,
+{
+    type Response = Response<ResponseBody<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let settings = &self.settings;
+        if settings.is_exempt(&request) {
+            return ResponseFuture::inner(self.inner.call(request));
+        }
+        let verdict = self.verifier.verify_head(settings.head(&request), settings.clock.now());
+        match settings.admit(request, verdict) {
+            Ok(request) => ResponseFuture::inner(self.inner.call(request)),
+            Err(response) => ResponseFuture::refused(response),
+        }
+    }
+}
+
+impl<R, C> Settings<R, C> {
+    pub(super) fn is_exempt<B>(&self, request: &Request<B>) -> bool {
+        self.exempt.as_ref().is_some_and(|exempt| exempt(request.method(), request.uri()))
+    }
+
+    /// What of a request was signed.
+    pub(super) fn head<'a, B>(&self, request: &'a Request<B>) -> Head<'a> {
+        self.signed(Head::of(request), request.extensions())
+    }
+
+    /// The same for the parts of a request.
+    pub(super) fn head_of<'a>(&self, parts: &'a Parts) -> Head<'a> {
+        self.signed(parts.into(), &parts.extensions)
+    }
+
+    fn signed<'a>(&self, head: Head<'a>, extensions: &'a Extensions) -> Head<'a> {
+        let original = self.original.and_then(|original| original(extensions));
+        Head { uri: original.unwrap_or(head.uri), ..head }
+    }
+
+    /// The request as the inner service is to see it, or the response to it.
+    pub(super) fn admit<B>(
+        &self,
+        mut request: Request<B>,
+        verdict: Result<VerifiedCaller, Rejection>,
+    ) -> Result<Request<B>, Response<Bytes>>
+    where
+        R: RejectionResponse,
+    {
+        match verdict {
+            Ok(caller) => drop(request.extensions_mut().insert(caller)),
+            Err(rejection) if self.lets_pass(&rejection) => {}
+            Err(rejection) => {
+                let (parts, _) = request.into_parts();
+                let mut response = self.response.rejection_response(&rejection, &parts);
+                response.extensions_mut().insert(rejection);
+                return Err(response);
+            }
+        }
+        if self.strip {
+            for name in [&AUTHORIZATION, &X_FC_SECURITY_TOKEN, &X_ACS_SECURITY_TOKEN] {
+                request.headers_mut().remove(name);
+            }
+        }
+        Ok(request)
+    }
+
+    fn lets_pass(&self, rejection: &Rejection) -> bool {
+        self.mode == Mode::Optional && rejection.kind() == RejectionKind::MissingCredentials
+    }
+}
+
+impl<S: fmt::Debug, K, R, C> fmt::Debug for Verify<S, K, R, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.settings.debug("Verify", &self.verifier, f)
+    }
+}
+
+impl<S: Clone, K, R: Clone, C: Clone> Clone for Verify<S, K, R, C> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            verifier: Arc::clone(&self.verifier),
+            settings: self.settings.clone(),
+        }
+    }
+}
