@@ -177,7 +177,9 @@ fn check_host(head: Head<'_>) -> Result<(), Rejection> {
     let (Some(host), Some(authority)) = (host, head.uri.authority()) else { return Ok(()) };
     let implied = implied_host(authority, head.uri);
     let host = host.as_bytes();
-    if host.eq_ignore_ascii_case(implied) || host.eq_ignore_ascii_case(authority.as_str().as_bytes()) {
+    if host.eq_ignore_ascii_case(implied)
+        || host.eq_ignore_ascii_case(authority.as_str().as_bytes())
+    {
         return Ok(());
     }
     let message = "the Host header and the authority of the target name different hosts";
@@ -199,9 +201,7 @@ fn signed_at(head: Head<'_>, scheme: Scheme) -> Result<SystemTime, Rejection> {
     };
     let (time, form) = match scheme.family() {
         Family::Acs3 => (parse_acs_date(trim(value)), "2026-11-21T17:57:00Z"),
-        Family::Fc | Family::Acs => {
-            (parse_http_date(trim(value)), "Sat, 21 Nov 2026 17:57:00 GMT")
-        }
+        Family::Fc | Family::Acs => (parse_http_date(trim(value)), "Sat, 21 Nov 2026 17:57:00 GMT"),
     };
     time.ok_or_else(|| {
         Rejection::new(

@@ -205,7 +205,8 @@ impl Civil {
 
     /// Seconds since 1970; `None` when it does not exist or is before that.
     fn to_unix(&self) -> Option<u64> {
-        let leap = self.year % 4 == 0 && (self.year % 100 != 0 || self.year % 400 == 0);
+        let every = |years| self.year.is_multiple_of(years);
+        let leap = every(4) && (!every(100) || every(400));
         let days_of_month = match self.month {
             4 | 6 | 9 | 11 => 30,
             2 if leap => 29,
@@ -253,7 +254,8 @@ mod tests {
     #[test]
     fn dates_survive_writing_and_reading() {
         let day_and_a_bit = 86_400 + 12_345;
-        for seconds in (0..LAST).step_by(day_and_a_bit * 97).chain([0, 951_782_399, 951_782_400, LAST])
+        for seconds in
+            (0..LAST).step_by(day_and_a_bit * 97).chain([0, 951_782_399, 951_782_400, LAST])
         {
             let time = from_unix(seconds);
             assert_eq!(parse_http_date(&format_http_date(time)), Some(time), "{seconds}");

@@ -74,9 +74,7 @@ impl Credentials {
         Self::from_variables(|name| std::env::var_os(name))
     }
 
-    fn from_variables(
-        read: impl Fn(&str) -> Option<std::ffi::OsString>,
-    ) -> Result<Self, Error> {
+    fn from_variables(read: impl Fn(&str) -> Option<std::ffi::OsString>) -> Result<Self, Error> {
         let variable = |name: &str| match read(name).map(std::ffi::OsString::into_string) {
             None => Ok(None),
             Some(Ok(value)) => Ok(Some(Zeroizing::new(value))),
@@ -85,8 +83,7 @@ impl Credentials {
         let required = |name| variable(name)?.ok_or_else(|| missing(name, "is not set"));
         let id = required(ENV_ACCESS_KEY_ID)?;
         let secret = required(ENV_ACCESS_KEY_SECRET)?;
-        let credentials =
-            Self::named(ENV_ACCESS_KEY_ID, &id, ENV_ACCESS_KEY_SECRET, &secret)?;
+        let credentials = Self::named(ENV_ACCESS_KEY_ID, &id, ENV_ACCESS_KEY_SECRET, &secret)?;
         match variable(ENV_SECURITY_TOKEN)? {
             Some(token) if !token.is_empty() => Ok(Self {
                 key: credentials.key.with_named_token(ENV_SECURITY_TOKEN, &token)?,

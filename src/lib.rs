@@ -2,6 +2,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+#[cfg(any(feature = "axum", feature = "reqwest-middleware"))]
+pub mod adapters;
 mod caller;
 mod canonical;
 mod claim;

@@ -5,9 +5,7 @@ use crate::canonical::{Head, Sink, percent};
 use crate::clock::{from_unix, to_unix};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
-use crate::headers::{
-    QUERY_ACCESS_KEY_ID, QUERY_EXPIRES, QUERY_SECURITY_TOKEN, QUERY_SIGNATURE,
-};
+use crate::headers::{QUERY_ACCESS_KEY_ID, QUERY_EXPIRES, QUERY_SECURITY_TOKEN, QUERY_SIGNATURE};
 use crate::scheme::dialect::Form;
 use crate::scheme::{Scheme, Subject, Terms};
 use http::uri::PathAndQuery;
@@ -98,7 +96,11 @@ impl Presigner {
             target.put(query.as_bytes());
             target.put_byte(b'&');
         }
-        put_parameter(QUERY_ACCESS_KEY_ID, self.credentials.access_key_id().as_bytes(), &mut target);
+        put_parameter(
+            QUERY_ACCESS_KEY_ID,
+            self.credentials.access_key_id().as_bytes(),
+            &mut target,
+        );
         target.put_byte(b'&');
         put_parameter(QUERY_EXPIRES, expires_text.as_bytes(), &mut target);
         if let Some(token) = self.credentials.key().token() {

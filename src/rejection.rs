@@ -1,8 +1,8 @@
 //! Refusals: what was wrong, and how that is answered.
 
-use bytes::Bytes;
 use crate::canonical::quirks::Ambiguity;
 use crate::headers::X_FC_REQUEST_ID;
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{Response, StatusCode};

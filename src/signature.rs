@@ -5,24 +5,26 @@
 use crate::canonical::Sink;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use hmac::digest::{Digest, Update};
-use hmac::{Hmac, KeyInit};
+use hmac::KeyInit;
+use hmac::block_api::HmacCore;
+use hmac::digest::array::Array;
+use hmac::digest::block_api::{Block, Buffer, CoreProxy, FixedOutputCore, UpdateCore};
 use sha1::Sha1;
+use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-pub(crate) use sha2::Sha256;
 #[cfg(feature = "sm3")]
-pub(crate) use sm3::Sm3;
+use sm3::Sm3;
 
 /// A secret, made ready for every algorithm: its HMAC states after the key block.
 ///
 /// The states are wiped when it is dropped.
 #[derive(Clone)]
 pub(crate) struct Keyed {
-    sha256: Hmac<Sha256>,
-    sha1: Hmac<Sha1>,
+    sha256: HmacCore<Sha256>,
+    sha1: HmacCore<Sha1>,
     #[cfg(feature = "sm3")]
-    sm3: Hmac<Sm3>,
+    sm3: HmacCore<Sm3>,
 }
 
 impl Keyed {
@@ -35,20 +37,20 @@ impl Keyed {
         }
     }
 
-    /// A MAC under this secret, to write a string-to-sign into.
-    pub(crate) fn sha256(&self) -> Buffered<Hmac<Sha256>> {
-        Buffered::new(self.sha256.clone())
+    /// HMAC-SHA256 under this secret, to write a string-to-sign into.
+    pub(crate) fn sha256(&self) -> Hasher<HmacCore<Sha256>> {
+        Hasher::new(self.sha256.clone())
     }
 
     /// The same with HMAC-SHA1.
-    pub(crate) fn sha1(&self) -> Buffered<Hmac<Sha1>> {
-        Buffered::new(self.sha1.clone())
+    pub(crate) fn sha1(&self) -> Hasher<HmacCore<Sha1>> {
+        Hasher::new(self.sha1.clone())
     }
 
     /// The same with HMAC-SM3.
     #[cfg(feature = "sm3")]
-    pub(crate) fn sm3(&self) -> Buffered<Hmac<Sm3>> {
-        Buffered::new(self.sm3.clone())
+    pub(crate) fn sm3(&self) -> Hasher<HmacCore<Sm3>> {
+        Hasher::new(self.sm3.clone())
     }
 }
 
@@ -58,45 +60,78 @@ fn keyed<M: KeyInit>(secret: &[u8]) -> M {
     M::new_from_slice(secret).expect("HMAC takes a key of any length")
 }
 
-/// Gathers small writes in front of a hash or a MAC, which take few large ones
-/// much faster than many small ones.
-#[derive(Clone)]
-pub(crate) struct Buffered<H> {
-    hash: H,
+/// SHA-256, to write a canonical request into.
+pub(crate) fn sha256() -> Hasher<<Sha256 as CoreProxy>::Core> {
+    Hasher::new(Default::default())
+}
+
+/// The same with SM3.
+#[cfg(feature = "sm3")]
+pub(crate) fn sm3() -> Hasher<<Sm3 as CoreProxy>::Core> {
+    Hasher::new(Default::default())
+}
+
+/// A hash or a MAC that is written into piece by piece.
+///
+/// Pieces of a string-to-sign are a few bytes long. They are gathered here, so
+/// that the algorithm sees many blocks at once and nothing is copied twice.
+pub(crate) struct Hasher<C> {
+    core: C,
     pending: [u8; PENDING],
     filled: usize,
 }
 
-/// Room for the string-to-sign of most requests.
+/// Room for the string-to-sign of most requests; a multiple of every block size.
 const PENDING: usize = 512;
 
-impl<H: Update> Buffered<H> {
-    fn new(hash: H) -> Self {
-        Self { hash, pending: [0; PENDING], filled: 0 }
+/// An algorithm that takes blocks.
+pub(crate) trait Algorithm: UpdateCore + FixedOutputCore {}
+
+impl<C: UpdateCore + FixedOutputCore> Algorithm for C {}
+
+impl<C: Algorithm> Hasher<C> {
+    fn new(core: C) -> Self {
+        Self { core, pending: [0; PENDING], filled: 0 }
     }
 
+    /// The hash of everything written, or the signature over it.
+    pub(crate) fn finish(mut self) -> Tag {
+        let (blocks, rest) = as_blocks::<C>(&self.pending[..self.filled]);
+        self.core.update_blocks(blocks);
+        let mut buffer = Buffer::<C>::default();
+        // Less than a block, so it stays in the buffer.
+        buffer.digest_blocks(rest, |_| {});
+        let mut output = Array::default();
+        self.core.finalize_fixed_core(&mut buffer, &mut output);
+        Tag::of(&output)
+    }
+
+    /// Hands over what is pending, which is full.
+    #[cold]
     fn flush(&mut self) {
-        self.hash.update(&self.pending[..self.filled]);
+        self.core.update_blocks(as_blocks::<C>(&self.pending).0);
         self.filled = 0;
-    }
-
-    fn into_inner(mut self) -> H {
-        self.flush();
-        self.hash
     }
 }
 
-impl<H: Update> Sink for Buffered<H> {
+fn as_blocks<C: Algorithm>(bytes: &[u8]) -> (&[Block<C>], &[u8]) {
+    Array::slice_as_chunks(bytes)
+}
+
+impl<C: Algorithm> Sink for Hasher<C> {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
-        if bytes.len() > PENDING - self.filled {
-            self.flush();
-            if bytes.len() > PENDING {
-                return self.hash.update(bytes);
+        let mut rest = bytes;
+        loop {
+            let fits = rest.len().min(PENDING - self.filled);
+            self.pending[self.filled..self.filled + fits].copy_from_slice(&rest[..fits]);
+            self.filled += fits;
+            rest = &rest[fits..];
+            if rest.is_empty() {
+                return;
             }
+            self.flush();
         }
-        self.pending[self.filled..self.filled + bytes.len()].copy_from_slice(bytes);
-        self.filled += bytes.len();
     }
 
     #[inline]
@@ -106,35 +141,6 @@ impl<H: Update> Sink for Buffered<H> {
         }
         self.pending[self.filled] = byte;
         self.filled += 1;
-    }
-}
-
-/// A keyed algorithm that signatures are made with.
-pub(crate) trait Mac: hmac::Mac + Update {}
-
-impl<M: hmac::Mac + Update> Mac for M {}
-
-/// An algorithm that canonical requests are hashed with.
-pub(crate) trait Hash: Digest + Update {}
-
-impl<D: Digest + Update> Hash for D {}
-
-impl<M: Mac> Buffered<M> {
-    /// The signature over everything written.
-    pub(crate) fn finish(self) -> Tag {
-        Tag::of(&self.into_inner().finalize().into_bytes())
-    }
-}
-
-impl<D: Hash> Buffered<D> {
-    /// A hash to write into.
-    pub(crate) fn hash() -> Self {
-        Self::new(D::new())
-    }
-
-    /// The hash of everything written.
-    pub(crate) fn digest(self) -> Tag {
-        Tag::of(&self.into_inner().finalize())
     }
 }
 
@@ -244,18 +250,18 @@ mod tests {
     #[test]
     fn how_writes_are_cut_does_not_matter() {
         let data: Vec<u8> = (0..2000u32).map(|i| i as u8).collect();
-        let mut whole = Buffered::<Sha256>::hash();
+        let mut whole = sha256();
         whole.put(&data);
-        let whole = hex(whole.digest());
+        let whole = hex(whole.finish());
         for size in [1, 7, 63, 64, 511, 512, 513, 1999] {
-            let mut cut = Buffered::<Sha256>::hash();
+            let mut cut = sha256();
             for chunk in data.chunks(size) {
                 match chunk {
                     [byte] => cut.put_byte(*byte),
                     _ => cut.put(chunk),
                 }
             }
-            assert_eq!(hex(cut.digest()), whole, "{size}");
+            assert_eq!(hex(cut.finish()), whole, "{size}");
         }
     }
 
@@ -284,7 +290,9 @@ mod tests {
 
         let good = hex(Tag::of(&[0xab; 32]));
         assert!(Tag::from_hex(good.as_bytes()).is_some());
-        for bad in [good.to_uppercase(), good[2..].to_owned(), format!("{good}00"), good.replace('a', "g")] {
+        for bad in
+            [good.to_uppercase(), good[2..].to_owned(), format!("{good}00"), good.replace('a', "g")]
+        {
             assert!(Tag::from_hex(bad.as_bytes()).is_none(), "{bad}");
         }
     }

@@ -101,7 +101,11 @@ impl Signer {
     ///
     /// # Errors
     /// As [`Signer::sign_at`].
-    pub fn sign_request_at<B>(&self, request: &mut Request<B>, now: SystemTime) -> Result<(), Error> {
+    pub fn sign_request_at<B>(
+        &self,
+        request: &mut Request<B>,
+        now: SystemTime,
+    ) -> Result<(), Error> {
         // The headers have to leave the request for a moment so that its method and
         // URI can be borrowed beside them.
         let mut headers = std::mem::take(request.headers_mut());

@@ -384,7 +384,8 @@ impl Policy {
             let verdict = |keyed, token_fits| {
                 let (tag, quirks) = subject.sign(form, keyed);
                 let quirks = quirks.without(expected(claim.scheme));
-                let refuses = self.dialects.refuses(form, family).with(NEVER_ALLOWED).without(self.allowed);
+                let refuses =
+                    self.dialects.refuses(form, family).with(NEVER_ALLOWED).without(self.allowed);
                 let matches = claim.signature.is_some_and(|claimed| claimed.matches(&tag));
                 let faults = quirks & refuses;
                 if !faults.is_empty() {

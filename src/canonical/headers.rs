@@ -26,7 +26,7 @@ pub(crate) fn trim(value: &HeaderValue) -> &[u8] {
 ///
 /// # Errors
 /// Two or more values.
-pub(crate) fn single<'a, N>(headers: &'a HeaderMap, name: N) -> Result<Option<&'a HeaderValue>, Repeated>
+pub(crate) fn single<N>(headers: &HeaderMap, name: N) -> Result<Option<&HeaderValue>, Repeated>
 where
     N: http::header::AsHeaderName,
 {
@@ -64,7 +64,7 @@ pub(crate) fn write_prefixed<S: Sink>(
         .filter(|(name, _)| name.starts_with(prefix))
         .collect();
     // Values of one name arrive side by side; a stable sort keeps their order.
-    chosen.sort_by(|(a, _), (b, _)| a.cmp(b));
+    chosen.sort_by_key(|(name, _)| *name);
     let mut quirks = Quirks::NONE;
     for same in chosen.chunk_by(|(a, _), (b, _)| a == b) {
         sink.put(same[0].0.as_bytes());

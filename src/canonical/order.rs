@@ -42,7 +42,8 @@ mod tests {
 
     #[test]
     fn utf16_order_is_that_of_utf16_units() {
-        let texts = ["", "a", "ab", "z", "é", "\u{d7ff}", "\u{e000}", "\u{ffff}", "😀", "a😀", "a～"];
+        let texts =
+            ["", "a", "ab", "z", "é", "\u{d7ff}", "\u{e000}", "\u{ffff}", "😀", "a😀", "a～"];
         for a in texts {
             for b in texts {
                 let expected = a.encode_utf16().cmp(b.encode_utf16());

@@ -234,11 +234,8 @@ mod tests {
 
     #[test]
     fn replacements_are_made_never_once_or_always() {
-        let first = PathRules {
-            form: PathForm::Raw,
-            dollar: Times::First,
-            form_chars: Times::First,
-        };
+        let first =
+            PathRules { form: PathForm::Raw, dollar: Times::First, form_chars: Times::First };
         let every = PathRules { dollar: Times::Every, form_chars: Times::Every, ..first };
         let path = "/$+*%7E/$+*%7E";
         assert_eq!(written(first, path).0, "/%24%20%2A~/$+*%7E");

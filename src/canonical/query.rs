@@ -115,7 +115,12 @@ type Parts = SmallVec<[Part; 32]>;
 impl QueryRules {
     /// Writes the parameters of `query`, without the one named `except`, and
     /// says what is ambiguous about them.
-    pub(crate) fn write<S: Sink>(&self, query: &[u8], except: Option<&[u8]>, sink: &mut S) -> Quirks {
+    pub(crate) fn write<S: Sink>(
+        &self,
+        query: &[u8],
+        except: Option<&[u8]>,
+        sink: &mut S,
+    ) -> Quirks {
         if query.is_empty() && self.drop_empty {
             return Quirks::NONE;
         }
@@ -137,9 +142,10 @@ impl QueryRules {
         let key = |a: &Part, b: &Part| self.collation.compare(a.key(text), b.key(text));
         match self.order {
             Order::AsSent => {}
-            Order::Pair => parts.sort_unstable_by(|a, b| {
-                self.collation.compare(a.whole(text), b.whole(text))
-            }),
+            Order::Pair => {
+                parts.sort_unstable_by(|a, b| self.collation.compare(a.whole(text), b.whole(text)));
+            }
+
             Order::Key if self.repeated == Repeated::All => parts.sort_unstable_by(|a, b| {
                 key(a, b).then_with(|| self.collation.compare(a.tail(text), b.tail(text)))
             }),
@@ -199,6 +205,7 @@ struct Reader<'a> {
 }
 
 /// A part that is being read.
+#[derive(Clone, Copy)]
 struct Open {
     start: usize,
     equals: Option<usize>,

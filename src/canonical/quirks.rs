@@ -81,8 +81,8 @@ ambiguities! {
     RepeatedHeader = REPEATED_HEADER, "a signed header is repeated";
     /// `x-fc-expires` in the query of a request that is signed in its headers.
     ExpiresAsDate = EXPIRES_AS_DATE, "the query parameter x-fc-expires takes the place of the Date header";
-    /// `Accept: undefined`, where the dialect signs that for an absent header.
-    AcceptUndefined = ACCEPT_UNDEFINED, "the Accept header is the word this dialect signs in the absence of one";
+    /// `Accept: undefined`, which Node's SDK signs for an absent header.
+    AcceptUndefined = ACCEPT_UNDEFINED, "the Accept header is the word that an SDK signs in the absence of one";
     /// An `x-acs-` or `x-fc-` header that the signature does not cover.
     UnsignedHeader = UNSIGNED_HEADER, "a header that a trigger acts upon is not signed";
     /// A name in `SignedHeaders` that the request has no header for. Always refused.

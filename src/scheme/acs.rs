@@ -8,6 +8,9 @@ use http::header::{ACCEPT, CONTENT_TYPE, DATE};
 
 pub(crate) const TOKEN: &str = "acs";
 
+/// What Node's SDK signs in the absence of an Accept header.
+pub(crate) const UNDEFINED: &str = "undefined";
+
 /// Writes the string-to-sign.
 pub(crate) fn write<S: Sink>(head: Head<'_>, form: &Form, sink: &mut S) -> Quirks {
     sink.put(head.method.as_str().as_bytes());
@@ -19,8 +22,7 @@ pub(crate) fn write<S: Sink>(head: Head<'_>, form: &Form, sink: &mut S) -> Quirk
             Quirks::NONE
         }
     };
-    let accept = head.headers.get(ACCEPT).map(trim);
-    if !form.absent_accept.is_empty() && accept == Some(form.absent_accept.as_bytes()) {
+    if head.headers.get(ACCEPT).map(trim) == Some(UNDEFINED.as_bytes()) {
         quirks |= Quirks::ACCEPT_UNDEFINED;
     }
     sink.put_byte(b'\n');

@@ -38,7 +38,8 @@ impl<'a> Credential<'a> {
 /// Whether `list` is lower-case header names in ascending order, joined by semicolons.
 fn is_sorted_list(list: &[u8]) -> bool {
     let name = |name: &[u8]| {
-        !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase())
+        !name.is_empty()
+            && name.iter().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase())
     };
     let names = || list.split(|byte| *byte == b';');
     names().all(name) && names().is_sorted_by(|a, b| a < b)

@@ -6,9 +6,9 @@
 use super::Family;
 use crate::canonical::Quirks;
 use crate::canonical::headers::RepeatedHeader;
+use crate::canonical::order::Collation;
 use crate::canonical::path::{PathForm, PathRules, Times, Utf8};
 use crate::canonical::query::{Blank, Cut, Encoding, Order, Plus, QueryRules, Repeated};
-use crate::canonical::order::Collation;
 use std::fmt;
 use std::str::FromStr;
 
@@ -308,11 +308,7 @@ const ACS3_GO: Form = Form {
 
 const ACS3_JAVA: Form = Form {
     path: AS_SENT,
-    query: Some(QueryRules {
-        utf8: Utf8::Replace,
-        collation: Collation::Utf16,
-        ..ACS3_QUERY
-    }),
+    query: Some(QueryRules { utf8: Utf8::Replace, collation: Collation::Utf16, ..ACS3_QUERY }),
     repeated_header: RepeatedHeader::Last,
     ..ACS3
 };
@@ -425,7 +421,7 @@ const ACS_NODE: Form = Form {
         lead: Some(b'?'),
         ..FC_QUERY
     }),
-    absent_accept: "undefined",
+    absent_accept: super::acs::UNDEFINED,
     ..ACS
 };
 

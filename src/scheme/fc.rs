@@ -11,10 +11,11 @@ pub(crate) const TOKEN: &str = "FC";
 
 /// Writes the string-to-sign of a request that carries its signature in headers.
 pub(crate) fn write<S: Sink>(head: Head<'_>, form: &Form, sink: &mut S) -> Quirks {
-    if form.expires_as_date && may_name(head.query(), QUERY_EXPIRES) {
-        if let Some(expires) = parameter(head.query(), QUERY_EXPIRES) {
-            return write_dated(head, form, &expires, None, sink);
-        }
+    if form.expires_as_date
+        && may_name(head.query(), QUERY_EXPIRES)
+        && let Some(expires) = parameter(head.query(), QUERY_EXPIRES)
+    {
+        return write_dated(head, form, &expires, None, sink);
     }
     let date = head.headers.get(DATE).map(trim).unwrap_or_default();
     write_dated(head, form, date, None, sink)

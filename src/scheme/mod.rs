@@ -5,15 +5,14 @@ pub(crate) mod acs3;
 pub(crate) mod dialect;
 pub(crate) mod fc;
 pub(crate) mod reduce;
+#[cfg(test)]
+mod strictness;
 
 use crate::canonical::{Head, Quirks, Sink};
-use crate::signature::{Buffered, Hash, Keyed, Mac, Sha256, Tag};
+use crate::signature::{self, Algorithm, Hasher, Keyed, Tag};
 use dialect::Form;
 use std::fmt;
 use std::str::FromStr;
-
-#[cfg(feature = "sm3")]
-use crate::signature::Sm3;
 
 /// A way of signing requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -122,8 +121,7 @@ pub struct Schemes(u8);
 
 impl Schemes {
     /// `FC` and `ACS3-HMAC-SHA256` in headers: what a verifier accepts by default.
-    pub const DEFAULT: Self =
-        Self(Self::of(Scheme::Fc).0 | Self::of(Scheme::Acs3HmacSha256).0);
+    pub const DEFAULT: Self = Self(Self::of(Scheme::Fc).0 | Self::of(Scheme::Acs3HmacSha256).0);
 
     /// Every scheme of this build.
     pub const ALL: Self = Self((1 << Scheme::ALL.len()) - 1);
@@ -226,7 +224,7 @@ impl Subject<'_> {
         }
     }
 
-    fn write_into<M: Mac>(&self, form: &Form, mut mac: Buffered<M>) -> (Tag, Quirks) {
+    fn write_into<M: Algorithm>(&self, form: &Form, mut mac: Hasher<M>) -> (Tag, Quirks) {
         let quirks = self.write(form, &mut mac);
         (mac.finish(), quirks)
     }
@@ -234,14 +232,14 @@ impl Subject<'_> {
     fn hash_canonical(&self, form: &Form) -> (Tag, Quirks) {
         match self.scheme {
             #[cfg(feature = "sm3")]
-            Scheme::Acs3HmacSm3 => self.hash_into(form, Buffered::<Sm3>::hash()),
-            _ => self.hash_into(form, Buffered::<Sha256>::hash()),
+            Scheme::Acs3HmacSm3 => self.hash_into(form, signature::sm3()),
+            _ => self.hash_into(form, signature::sha256()),
         }
     }
 
-    fn hash_into<D: Hash>(&self, form: &Form, mut hash: Buffered<D>) -> (Tag, Quirks) {
+    fn hash_into<H: Algorithm>(&self, form: &Form, mut hash: Hasher<H>) -> (Tag, Quirks) {
         let quirks = self.write_canonical(form, &mut hash).unwrap_or_default();
-        (hash.digest(), quirks)
+        (hash.finish(), quirks)
     }
 
     fn token(&self) -> &'static str {

@@ -6,7 +6,9 @@ use crate::canonical::headers::RepeatedHeader;
 use crate::canonical::order::Collation;
 use crate::canonical::path::{PathForm, Times, Utf8};
 use crate::canonical::percent::{escape, is_unreserved};
-use crate::canonical::query::{Blank, Cut, Encoding, Order, Plus, QueryRules, Repeated, parameters};
+use crate::canonical::query::{
+    Blank, Cut, Encoding, Order, Plus, QueryRules, Repeated, parameters,
+};
 use crate::headers::QUERY_EXPIRES;
 use http::header::ACCEPT;
 

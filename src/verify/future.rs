@@ -30,8 +30,8 @@ impl<F> ResponseFuture<F> {
         Self { kind: Kind::Inner { future } }
     }
 
-    pub(crate) fn refused(response: Response<Bytes>) -> Self {
-        Self { kind: Kind::Refused { response: Some(Box::new(response)) } }
+    pub(crate) fn refused(response: Box<Response<Bytes>>) -> Self {
+        Self { kind: Kind::Refused { response: Some(response) } }
     }
 }
 
@@ -43,9 +43,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
-            KindProj::Inner { future } => {
-                Poll::Ready(ready!(future.poll(cx)).map(|response| response.map(ResponseBody::inner)))
-            }
+            KindProj::Inner { future } => Poll::Ready(
+                ready!(future.poll(cx)).map(|response| response.map(ResponseBody::inner)),
+            ),
             KindProj::Refused { response } => match response.take() {
                 Some(response) => Poll::Ready(Ok(response.map(ResponseBody::refused))),
                 // Polled after completion, which a future may answer as it likes.

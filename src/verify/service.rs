@@ -92,7 +92,7 @@ impl<R, C> Settings<R, C> {
         &self,
         mut request: Request<B>,
         verdict: Result<VerifiedCaller, Rejection>,
-    ) -> Result<Request<B>, Response<Bytes>>
+    ) -> Result<Request<B>, Box<Response<Bytes>>>
     where
         R: RejectionResponse,
     {
@@ -103,7 +103,7 @@ impl<R, C> Settings<R, C> {
                 let (parts, _) = request.into_parts();
                 let mut response = self.response.rejection_response(&rejection, &parts);
                 response.extensions_mut().insert(rejection);
-                return Err(response);
+                return Err(Box::new(response));
             }
         }
         if self.strip {
