@@ -1,7 +1,6 @@
 //! Who a request is from, once that is verified.
 
 use crate::canonical::Quirks;
-use crate::canonical::headers::trim;
 use crate::canonical::quirks::Ambiguity;
 use crate::claim::{Claim, Time};
 use crate::headers::{ACS_PREFIX, CONTENT_MD5, FC_PREFIX, X_ACS_CONTENT_SHA256};
@@ -18,64 +17,88 @@ use std::time::SystemTime;
 /// it lets through with credentials. Clones are cheap.
 #[derive(Clone)]
 pub struct VerifiedCaller {
-    access_key_id: Text,
+    source: Source,
+    access_key_id: Range<u16>,
+    signed_headers: Option<Range<u16>>,
     scheme: Scheme,
     dialect: Dialect,
     time: Time,
-    signed_headers: Option<Text>,
     covers_body: bool,
     quirks: Quirks,
 }
 
-/// A piece of the `Authorization` header, or a text of its own.
+/// What the texts of a caller are taken from.
 #[derive(Clone)]
-enum Text {
-    Within(HeaderValue, Range<usize>),
-    Own(Box<str>),
+enum Source {
+    /// The `Authorization` header, shared rather than copied.
+    Header(HeaderValue),
+    Text(Box<str>),
 }
 
-impl Text {
-    fn of(part: &str, whole: Option<&HeaderValue>) -> Self {
-        let within = whole.and_then(|whole| {
-            let start = part.as_ptr().addr().checked_sub(whole.as_bytes().as_ptr().addr())?;
-            let range = start..start + part.len();
-            let found = whole.as_bytes().get(range.clone())? == part.as_bytes();
-            found.then(|| Self::Within(whole.clone(), range))
-        });
-        within.unwrap_or_else(|| Self::Own(part.into()))
+impl Source {
+    fn get(&self, range: &Range<u16>) -> &str {
+        let bytes = match self {
+            Self::Header(value) => value.as_bytes(),
+            Self::Text(text) => text.as_bytes(),
+        };
+        let part = bytes.get(usize::from(range.start)..usize::from(range.end));
+        part.and_then(|part| std::str::from_utf8(part).ok()).unwrap_or_default()
     }
+}
 
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Within(value, range) => {
-                std::str::from_utf8(&value.as_bytes()[range.clone()]).unwrap_or_default()
-            }
-            Self::Own(text) => text,
-        }
-    }
+/// Where `part` lies within `whole`, of which it is a piece.
+fn range_of(part: &str, whole: &[u8]) -> Option<Range<u16>> {
+    let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    let end = start.checked_add(part.len()).filter(|end| *end <= whole.len())?;
+    Some(start.try_into().ok()?..end.try_into().ok()?)
 }
 
 impl VerifiedCaller {
     pub(crate) fn new(claim: &Claim<'_>, dialect: Dialect, quirks: Quirks) -> Self {
+        let fields = &claim.head.fields;
         let digest = match claim.scheme.family() {
-            Family::Acs3 => &X_ACS_CONTENT_SHA256,
-            Family::Fc | Family::Acs => &CONTENT_MD5,
+            Family::Acs3 => fields.protocol(X_ACS_CONTENT_SHA256.as_str()),
+            Family::Fc | Family::Acs => fields.content_md5,
         };
-        let digest = claim.head.headers.get(digest).map(trim);
+        let (source, access_key_id, signed_headers) = Self::texts(claim);
         Self {
-            access_key_id: Text::of(&claim.access_key_id, claim.authorization),
+            source,
+            access_key_id,
+            signed_headers,
             scheme: claim.scheme,
             dialect,
             time: claim.time,
-            signed_headers: claim.signed_headers().map(|list| Text::of(list, claim.authorization)),
-            covers_body: digest.is_some_and(|digest| !digest.is_empty()),
+            covers_body: !digest.text().is_empty(),
             quirks,
         }
     }
 
+    /// The texts of a claim, out of the header they stand in where they do.
+    fn texts(claim: &Claim<'_>) -> (Source, Range<u16>, Option<Range<u16>>) {
+        let id = claim.access_key_id.as_ref();
+        let list = claim.signed_headers_list();
+        if let Some(value) = claim.authorization {
+            let within = |part| range_of(part, value.as_bytes());
+            if let (Some(id), list) = (within(id), list.map(within))
+                && list != Some(None)
+            {
+                return (Source::Header(value.clone()), id, list.flatten());
+            }
+        }
+        // A presigned URL, or a header of more than 64 KiB.
+        let split = id.len() as u16;
+        let text = format!("{id}{}", list.unwrap_or_default());
+        let end = text.len().min(usize::from(u16::MAX)) as u16;
+        (Source::Text(text.into()), 0..split, list.map(|_| split..end))
+    }
+
     /// The id of the access key that signed.
     pub fn access_key_id(&self) -> &str {
-        self.access_key_id.as_str()
+        self.source.get(&self.access_key_id)
+    }
+
+    fn signed_headers(&self) -> Option<&str> {
+        self.signed_headers.as_ref().map(|range| self.source.get(range))
     }
 
     /// The scheme it was signed by.
@@ -112,10 +135,9 @@ impl VerifiedCaller {
     /// hash. Under the others it follows from the name.
     pub fn covers_header(&self, name: &HeaderName) -> bool {
         let text = name.as_str();
-        match (&self.signed_headers, self.scheme.family()) {
+        match (self.signed_headers(), self.scheme.family()) {
             (Some(list), _) => {
-                list.as_str().split(';').any(|listed| listed == text)
-                    || name == X_ACS_CONTENT_SHA256
+                list.split(';').any(|listed| listed == text) || name == X_ACS_CONTENT_SHA256
             }
             (None, Family::Acs) => {
                 text.starts_with(ACS_PREFIX)
@@ -149,7 +171,7 @@ impl fmt::Debug for VerifiedCaller {
             .field("scheme", &self.scheme)
             .field("dialect", &self.dialect)
             .field("time", &self.time)
-            .field("signed_headers", &self.signed_headers.as_ref().map(Text::as_str))
+            .field("signed_headers", &self.signed_headers())
             .field("covers_body", &self.covers_body)
             .field("ambiguities", &self.quirks)
             .finish()

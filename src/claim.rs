@@ -1,7 +1,8 @@
 //! What a request says about who signed it, and when: the shape of its
 //! credentials, before any of it is believed.
 
-use crate::canonical::headers::{Repeated, single, trim};
+use crate::canonical::fields::Field;
+use crate::canonical::headers::trim;
 use crate::canonical::query::parameters;
 use crate::canonical::{Head, implied_host};
 use crate::clock::{from_unix, parse_acs_date, parse_http_date};
@@ -12,7 +13,7 @@ use crate::headers::{
 use crate::rejection::{Rejection, RejectionKind};
 use crate::scheme::{Family, Scheme, Schemes, Subject, Terms, access_key_id, acs3, parse_pair};
 use crate::signature::Tag;
-use http::header::{AUTHORIZATION, DATE, HOST, HeaderName, HeaderValue};
+use http::header::HeaderValue;
 use std::borrow::Cow;
 use std::time::SystemTime;
 
@@ -42,20 +43,20 @@ pub(crate) enum Time {
 enum Detail<'a> {
     None,
     Expires(Cow<'a, [u8]>),
-    SignedHeaders(&'a str),
+    SignedHeaders { list: &'a str, names: acs3::Names<'a> },
 }
 
 impl<'a> Claim<'a> {
     /// Reads the credentials of a request under the schemes that are switched on.
     pub(crate) fn read(head: Head<'a>, schemes: Schemes) -> Result<Self, Rejection> {
-        check_host(head)?;
-        match single(head.headers, AUTHORIZATION) {
-            Err(Repeated) => Err(Rejection::new(
-                RejectionKind::ConflictingCredentials,
-                "there is more than one Authorization header",
-            )),
-            Ok(Some(value)) => Self::from_header(head, value, schemes),
-            Ok(None) => Self::from_query(head, schemes),
+        check_host(&head)?;
+        if head.fields.authorization.repeated {
+            let message = "there is more than one Authorization header";
+            return Err(Rejection::new(RejectionKind::ConflictingCredentials, message));
+        }
+        match head.fields.authorization.value {
+            Some(value) => Self::from_header(head, value, schemes),
+            None => Self::from_query(head, schemes),
         }
     }
 
@@ -77,7 +78,8 @@ impl<'a> Claim<'a> {
         let (id, signature, detail) = match scheme.family() {
             Family::Acs3 => {
                 let credential = acs3::Credential::parse(rest).ok_or_else(|| malformed(scheme))?;
-                let detail = Detail::SignedHeaders(credential.signed_headers);
+                let (list, names) = (credential.list, credential.signed_headers);
+                let detail = Detail::SignedHeaders { list, names };
                 (credential.access_key_id, Tag::from_hex(credential.signature), detail)
             }
             Family::Fc | Family::Acs => {
@@ -90,14 +92,17 @@ impl<'a> Claim<'a> {
             Family::Fc => &X_FC_SECURITY_TOKEN,
             Family::Acs3 | Family::Acs => &X_ACS_SECURITY_TOKEN,
         };
+        let security_token =
+            once(head.fields.protocol(token_header.as_str()), token_header.as_str())?;
+        let time = Time::SignedAt(signed_at(&head, scheme)?);
         Ok(Self {
             head,
             scheme,
             authorization: Some(value),
             access_key_id: Cow::Borrowed(id),
-            security_token: once(head, token_header)?.map(trim).map(Cow::Borrowed),
+            security_token: security_token.map(trim).map(Cow::Borrowed),
             signature,
-            time: Time::SignedAt(signed_at(head, scheme)?),
+            time,
             detail,
         })
     }
@@ -147,53 +152,58 @@ impl<'a> Claim<'a> {
     }
 
     /// What the claim says to have signed.
-    pub(crate) fn subject(&self) -> Subject<'_> {
+    pub(crate) fn subject(&self) -> Subject<'_, 'a> {
         let terms = match &self.detail {
             Detail::None => Terms::None,
             Detail::Expires(expires) => Terms::Expires(expires),
-            Detail::SignedHeaders(list) => Terms::SignedHeaders(list),
+            Detail::SignedHeaders { names, .. } => Terms::SignedHeaders(names),
         };
-        Subject { head: self.head, scheme: self.scheme, terms }
+        Subject { head: &self.head, scheme: self.scheme, terms }
     }
 
-    /// The `SignedHeaders` list, under a scheme that has one.
-    pub(crate) fn signed_headers(&self) -> Option<&'a str> {
+    /// The names in `SignedHeaders`, under a scheme that has them.
+    pub(crate) fn signed_headers(&self) -> Option<&[&'a str]> {
+        match &self.detail {
+            Detail::SignedHeaders { names, .. } => Some(names),
+            _ => None,
+        }
+    }
+
+    /// `SignedHeaders` as it was sent, under a scheme that has it.
+    pub(crate) fn signed_headers_list(&self) -> Option<&'a str> {
         match self.detail {
-            Detail::SignedHeaders(list) => Some(list),
+            Detail::SignedHeaders { list, .. } => Some(list),
             _ => None,
         }
     }
 }
 
 /// `host` and the authority of an HTTP/2 or absolute target must agree.
-fn check_host(head: Head<'_>) -> Result<(), Rejection> {
-    let host = match single(head.headers, HOST) {
-        Ok(host) => host,
-        Err(Repeated) => {
-            let message = "there is more than one Host header";
-            return Err(Rejection::new(RejectionKind::HostMismatch, message));
-        }
+fn check_host(head: &Head<'_>) -> Result<(), Rejection> {
+    let mismatch = |message| Err(Rejection::new(RejectionKind::HostMismatch, message));
+    if head.fields.host.repeated {
+        return mismatch("there is more than one Host header");
+    }
+    let (Some(host), Some(authority)) = (head.fields.host.value, head.uri.authority()) else {
+        return Ok(());
     };
-    let (Some(host), Some(authority)) = (host, head.uri.authority()) else { return Ok(()) };
-    let implied = implied_host(authority, head.uri);
-    let host = host.as_bytes();
-    if host.eq_ignore_ascii_case(implied)
-        || host.eq_ignore_ascii_case(authority.as_str().as_bytes())
-    {
+    let agrees = |other: &[u8]| trim(host).eq_ignore_ascii_case(other);
+    if agrees(implied_host(authority, head.uri)) || agrees(authority.as_str().as_bytes()) {
         return Ok(());
     }
-    let message = "the Host header and the authority of the target name different hosts";
-    Err(Rejection::new(RejectionKind::HostMismatch, message))
+    mismatch("the Host header and the authority of the target name different hosts")
 }
 
 /// When the date header of a scheme says that the request was signed.
-fn signed_at(head: Head<'_>, scheme: Scheme) -> Result<SystemTime, Rejection> {
-    let (name, label) = match scheme.family() {
-        Family::Acs3 => (&X_ACS_DATE, "x-acs-date"),
-        Family::Fc | Family::Acs => (&DATE, "Date"),
+fn signed_at(head: &Head<'_>, scheme: Scheme) -> Result<SystemTime, Rejection> {
+    let fields = &head.fields;
+    let (field, label) = match scheme.family() {
+        Family::Acs3 => (fields.protocol(X_ACS_DATE.as_str()), "x-acs-date"),
+        Family::Fc | Family::Acs => (fields.date, "Date"),
     };
-    once(head, &X_ACS_SIGNATURE_NONCE)?;
-    let Some(value) = once(head, name)? else {
+    let nonce = X_ACS_SIGNATURE_NONCE.as_str();
+    once(fields.protocol(nonce), nonce)?;
+    let Some(value) = once(field, label)? else {
         return Err(Rejection::new(
             RejectionKind::MissingDate,
             format!("required HTTP header {label} was not specified"),
@@ -212,11 +222,12 @@ fn signed_at(head: Head<'_>, scheme: Scheme) -> Result<SystemTime, Rejection> {
 }
 
 /// A header of which there can be one.
-fn once<'a>(head: Head<'a>, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Rejection> {
-    single(head.headers, name).map_err(|Repeated| {
-        let message = format!("there is more than one {name} header");
-        Rejection::new(RejectionKind::RepeatedHeader, message)
-    })
+fn once<'a>(field: Field<'a>, label: &str) -> Result<Option<&'a HeaderValue>, Rejection> {
+    if field.repeated {
+        let message = format!("there is more than one {label} header");
+        return Err(Rejection::new(RejectionKind::RepeatedHeader, message));
+    }
+    Ok(field.value)
 }
 
 fn switched_on(scheme: Scheme, schemes: Schemes) -> Result<(), Rejection> {

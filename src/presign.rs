@@ -108,8 +108,9 @@ impl Presigner {
             put_parameter(QUERY_SECURITY_TOKEN, token.as_bytes(), &mut target);
         }
         let unsigned = with_target(uri, target.clone())?;
+        let head = Head::new(method, &unsigned, headers);
         let subject = Subject {
-            head: Head { method, uri: &unsigned, headers },
+            head: &head,
             scheme: Scheme::FcPresigned,
             terms: Terms::Expires(expires_text.as_bytes()),
         };

@@ -149,13 +149,13 @@ impl Signer {
         &self,
         parts: &Parts,
         now: SystemTime,
-        look: impl FnOnce(Subject<'_>, &Form),
+        look: impl FnOnce(Subject<'_, '_>, &Form),
     ) -> Result<(), Error> {
         let mut headers = parts.headers.clone();
         self.prepare(&mut headers, now)?;
-        let head = Head { method: &parts.method, uri: &parts.uri, headers: &headers };
-        let mut names = Vec::new();
-        look(self.subject(head, &mut names), self.form());
+        let head = Head::new(&parts.method, &parts.uri, &headers);
+        let names = self.signed_headers(&head);
+        look(self.subject(&head, &names), self.form());
         Ok(())
     }
 
@@ -167,7 +167,7 @@ impl Signer {
         now: SystemTime,
     ) -> Result<(), Error> {
         self.prepare(headers, now)?;
-        let value = self.authorization(Head { method, uri, headers });
+        let value = self.authorization(&Head::new(method, uri, headers));
         headers.insert(AUTHORIZATION, value);
         Ok(())
     }
@@ -178,7 +178,6 @@ impl Signer {
             let rule = "there is no room for signature headers: http allows 32768 headers";
             return Err(Error::new(ErrorKind::TooManyHeaders, rule));
         }
-        headers.remove(AUTHORIZATION);
         let (date_name, date, token_name) = match self.scheme.family() {
             Family::Fc => (&DATE, text_value(&format_http_date(now)), &X_FC_SECURITY_TOKEN),
             Family::Acs => (&DATE, text_value(&format_http_date(now)), &X_ACS_SECURITY_TOKEN),
@@ -193,20 +192,22 @@ impl Signer {
     }
 
     /// The value of `authorization` for a request that is complete but for it.
-    fn authorization(&self, head: Head<'_>) -> HeaderValue {
+    fn authorization(&self, head: &Head<'_>) -> HeaderValue {
         let id = self.credentials.access_key_id();
         let token = self.scheme.token().unwrap_or_default();
-        let mut text = Vec::new();
-        let mut names = Vec::new();
-        let subject = self.subject(head, &mut names);
+        let names = self.signed_headers(head);
+        let subject = self.subject(head, &names);
         let (tag, _) = subject.sign(self.form(), self.credentials.key().keyed());
+        // The longest of what stands between the variable parts is 105 bytes.
+        let list = names.iter().map(|name| name.len() + 1).sum::<usize>();
+        let mut text = Vec::with_capacity(token.len() + id.len() + list + 105);
         text.put(token.as_bytes());
         match subject.terms {
-            Terms::SignedHeaders(list) => {
+            Terms::SignedHeaders(names) => {
                 text.put(b" Credential=");
                 text.put(id.as_bytes());
                 text.put(b",SignedHeaders=");
-                text.put(list.as_bytes());
+                acs3::write_names(names, &mut text);
                 text.put(b",Signature=");
                 tag.put_hex(&mut text);
             }
@@ -222,12 +223,16 @@ impl Signer {
         value
     }
 
-    fn subject<'a>(&self, head: Head<'a>, names: &'a mut Vec<u8>) -> Subject<'a> {
+    fn signed_headers<'a>(&self, head: &Head<'a>) -> acs3::Names<'a> {
+        match self.scheme.family() {
+            Family::Acs3 => acs3::signed_headers(head),
+            Family::Fc | Family::Acs => acs3::Names::new(),
+        }
+    }
+
+    fn subject<'a, 'h>(&self, head: &'a Head<'h>, names: &'a [&'a str]) -> Subject<'a, 'h> {
         let terms = match self.scheme.family() {
-            Family::Acs3 => {
-                acs3::write_signed_headers(head, names);
-                Terms::SignedHeaders(std::str::from_utf8(names).unwrap_or_default())
-            }
+            Family::Acs3 => Terms::SignedHeaders(names),
             Family::Fc | Family::Acs => Terms::None,
         };
         Subject { head, scheme: self.scheme, terms }

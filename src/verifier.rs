@@ -7,11 +7,11 @@ use crate::claim::{Claim, Time};
 use crate::clock::{distance, format_acs_date, format_http_date};
 use crate::credentials::SigningKey;
 use crate::error::{Error, ErrorKind};
-use crate::headers::{X_ACS_CONTENT_SHA256, X_ACS_DATE};
+use crate::headers::{FC_PREFIX, X_ACS_CONTENT_SHA256, X_ACS_DATE};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::scheme::dialect::{Dialect, Dialects, Form};
 use crate::scheme::reduce::Seen;
-use crate::scheme::{Family, Scheme, Schemes, acs3};
+use crate::scheme::{Family, Scheme, Schemes};
 use crate::signature::{Keyed, same_text};
 use crate::verify::{AsyncKeyStore, KeyStore, KeyStoreError};
 use http::Request;
@@ -79,6 +79,7 @@ pub struct Verifier<K> {
 struct Policy {
     schemes: Schemes,
     dialects: Dialects,
+    forms: Forms,
     max_skew: Duration,
     max_lifetime: Duration,
     allowed: Quirks,
@@ -103,6 +104,7 @@ impl<K> Verifier<K> {
         let policy = Policy {
             schemes: Schemes::DEFAULT,
             dialects: Dialects::STANDARD,
+            forms: Dialects::STANDARD.into(),
             max_skew: DEFAULT_MAX_SKEW,
             max_lifetime: DEFAULT_MAX_LIFETIME,
             allowed: Quirks::NONE,
@@ -128,6 +130,7 @@ impl<K> Verifier<K> {
     #[must_use]
     pub fn with_dialects(mut self, dialects: impl Into<Dialects>) -> Self {
         self.policy.dialects = dialects.into();
+        self.policy.forms = self.policy.dialects.into();
         self
     }
 
@@ -219,7 +222,7 @@ impl<K: KeyStore> Verifier<K> {
     /// # Errors
     /// A [`Rejection`] that says which [check](Verifier#order-of-checks) failed.
     pub fn verify_at(&self, parts: &Parts, now: SystemTime) -> Result<VerifiedCaller, Rejection> {
-        self.verify_head(parts.into(), now)
+        self.verify_head(Head::new(&parts.method, &parts.uri, &parts.headers), now)
     }
 
     /// Verifies a whole request as of `now`. Its body is not looked at.
@@ -231,7 +234,7 @@ impl<K: KeyStore> Verifier<K> {
         request: &Request<B>,
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        self.verify_head(Head::of(request), now)
+        self.verify_head(Head::new(request.method(), request.uri(), request.headers()), now)
     }
 
     pub(crate) fn verify_head(
@@ -255,7 +258,8 @@ impl<K: AsyncKeyStore> Verifier<K> {
         parts: &Parts,
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        self.verify_head_async(parts.into(), now).await
+        let head = Head::new(&parts.method, &parts.uri, &parts.headers);
+        self.verify_head_async(head, now).await
     }
 
     pub(crate) async fn verify_head_async(
@@ -309,44 +313,22 @@ impl Policy {
         }
     }
 
-    /// Whether everything is signed that must be.
+    /// Whether everything is signed that must be, but for what a trigger acts upon:
+    /// that is found while canonicalising.
     fn check_coverage(&self, claim: &Claim<'_>) -> Result<(), Rejection> {
-        let Some(list) = claim.signed_headers() else { return Ok(()) };
-        let headers = claim.head.headers;
-        let listed = |name: &str| list.split(';').any(|listed| listed == name);
-        if !listed(X_ACS_DATE.as_str()) {
+        let Some(signed) = claim.signed_headers() else { return Ok(()) };
+        let head = &claim.head;
+        if !signed.contains(&X_ACS_DATE.as_str()) {
             return Err(unsigned(X_ACS_DATE.as_str()));
         }
         for name in &self.must_be_signed {
-            let is_there = headers.contains_key(name)
-                || name == http::header::HOST && claim.head.host().is_some();
-            if is_there && !listed(name.as_str()) {
+            let is_there = head.headers.contains_key(name)
+                || name == http::header::HOST && head.host().is_some();
+            if is_there && !signed.contains(&name.as_str()) {
                 return Err(unsigned(name.as_str()));
             }
         }
         Ok(())
-    }
-
-    /// Whether a header that a trigger acts upon is unsigned, and which.
-    fn unsigned_header<'a>(&self, claim: &Claim<'a>) -> Option<&'a str> {
-        let names = claim.head.headers.keys().map(HeaderName::as_str);
-        let exempt = |name: &&str| {
-            *name == X_ACS_CONTENT_SHA256
-                || self.unsigned_allowed.iter().any(|allowed| allowed == name)
-        };
-        match (claim.scheme.family(), claim.signed_headers()) {
-            // FC signs all of its own, and nothing acts upon x-acs- headers there.
-            (Family::Fc, _) => None,
-            (Family::Acs, _) => {
-                let mut unsigned = names.filter(|name| name.starts_with(crate::headers::FC_PREFIX));
-                unsigned.find(|name| !exempt(name))
-            }
-            (Family::Acs3, list) => {
-                let mut protocol = names.filter(|name| acs3::is_protocol_header(name));
-                let list = list.unwrap_or_default();
-                protocol.find(|name| !exempt(name) && !list.split(';').any(|each| each == *name))
-            }
-        }
     }
 
     /// Checks ambiguity and signature against the live keys of the access key id.
@@ -356,60 +338,36 @@ impl Policy {
         keys: &[SigningKey],
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        self.search(claim, keys, now).map_err(|rejection| rejection.by(&claim.access_key_id))
-    }
-
-    fn search(
-        &self,
-        claim: &Claim<'_>,
-        keys: &[SigningKey],
-        now: SystemTime,
-    ) -> Result<VerifiedCaller, Rejection> {
-        let mut known = Quirks::NONE;
-        if let Some(name) = self.unsigned_header(claim) {
-            if !self.allowed.contains(Quirks::UNSIGNED_HEADER) {
-                return Err(unsigned(name));
-            }
-            known = Quirks::UNSIGNED_HEADER;
-        }
-        let subject = claim.subject();
-        let family = claim.scheme.family();
         let live = || keys.iter().filter(|key| key.is_live(now));
         let mut refused = None;
-        let mut tried = Tried::new(claim.head);
-        for (dialect, form) in self.forms(claim.scheme) {
-            if !tried.differs(form) {
+        let mut tried = Tried::new(&claim.head);
+        for accepted in self.accepted(claim.scheme) {
+            if !tried.differs(accepted.form) {
                 continue;
             }
-            let verdict = |keyed, token_fits| {
-                let (tag, quirks) = subject.sign(form, keyed);
-                let quirks = quirks.without(expected(claim.scheme));
-                let refuses =
-                    self.dialects.refuses(form, family).with(NEVER_ALLOWED).without(self.allowed);
-                let matches = claim.signature.is_some_and(|claimed| claimed.matches(&tag));
-                let faults = quirks & refuses;
-                if !faults.is_empty() {
-                    return Err(faults);
-                }
-                Ok((matches && token_fits).then_some(quirks | known))
-            };
             let outcome = match live().next() {
-                None => verdict(&self.decoy, false),
-                Some(_) => live().try_fold(None, |found, key| match found {
+                None => self.compare(claim, accepted, &self.decoy).map(|_| None),
+                Some(_) => live().try_fold(None, |found: Option<Quirks>, key| match found {
                     Some(_) => Ok(found),
-                    None => verdict(key.keyed(), token_fits(claim, key)),
+                    None => {
+                        let found = self.compare(claim, accepted, key.keyed())?;
+                        Ok(found.filter(|_| token_fits(claim, key)))
+                    }
                 }),
             };
             match outcome {
                 Ok(Some(quirks)) => {
-                    let reported = quirks & self.dialects.refuses(form, family).with(known);
-                    return Ok(VerifiedCaller::new(claim, dialect, reported));
+                    let reported = quirks & accepted.refuses;
+                    return Ok(VerifiedCaller::new(claim, accepted.dialect, reported));
                 }
-                Ok(None) => tried.add(form),
-                Err(faults) => refused = refused.or(faults.iter().next()),
+                Ok(None) => tried.add(accepted.form),
+                Err(ambiguity) => refused = refused.or(Some(ambiguity)),
             }
         }
-        Err(match (refused, live().next()) {
+        let rejection = match (refused, live().next()) {
+            (Some(Ambiguity::UnsignedHeader), _) => {
+                unsigned(self.unsigned_headers(claim).next().unwrap_or_default())
+            }
             (Some(ambiguity), _) => Rejection::ambiguous(ambiguity),
             (None, None) => {
                 let id = &claim.access_key_id;
@@ -421,23 +379,98 @@ impl Policy {
                 "The request signature we calculated does not match the signature you provided. \
                  Check your access key and signing method",
             ),
+        };
+        Err(rejection.by(&claim.access_key_id))
+    }
+
+    /// Compares the claimed signature with the one under a form and a secret: what is
+    /// ambiguous if they match, `None` if they do not.
+    ///
+    /// # Errors
+    /// An ambiguity that must not be, whether they match or not.
+    fn compare(
+        &self,
+        claim: &Claim<'_>,
+        accepted: &Accepted,
+        keyed: &Keyed,
+    ) -> Result<Option<Quirks>, Ambiguity> {
+        let (tag, quirks) = claim.subject().sign(accepted.form, keyed);
+        let expected = match claim.scheme {
+            Scheme::FcPresigned => Quirks::QUERY_CREDENTIALS.with(Quirks::EXPIRES_AS_DATE),
+            _ => Quirks::NONE,
+        };
+        let mut quirks = quirks.without(expected);
+        if quirks.contains(Quirks::UNSIGNED_HEADER) && self.unsigned_headers(claim).next().is_none()
+        {
+            quirks = quirks.without(Quirks::UNSIGNED_HEADER);
+        }
+        match (quirks & accepted.refuses.without(self.allowed)).iter().next() {
+            Some(ambiguity) => Err(ambiguity),
+            None => {
+                let matches = claim.signature.is_some_and(|claimed| claimed.matches(&tag));
+                Ok(matches.then_some(quirks))
+            }
+        }
+    }
+
+    /// The headers that a trigger acts upon and that are neither signed nor exempt.
+    fn unsigned_headers<'a>(&self, claim: &Claim<'a>) -> impl Iterator<Item = &'a str> {
+        let is_signed = |name: &str| match claim.signed_headers() {
+            Some(signed) => signed.contains(&name) || name == X_ACS_CONTENT_SHA256,
+            None => claim.scheme.family() == Family::Fc || !name.starts_with(FC_PREFIX),
+        };
+        let protocol = claim.head.fields.protocol.clone().into_iter();
+        protocol.map(|header| header.name).filter(move |name| {
+            !is_signed(name) && !self.unsigned_allowed.iter().any(|allowed| allowed == name)
         })
     }
 
     /// The forms in which a signature may be, the documented one first.
-    fn forms(&self, scheme: Scheme) -> impl Iterator<Item = (Dialect, &'static Form)> {
-        let dialects =
-            if scheme == Scheme::FcPresigned { Dialects::STANDARD } else { self.dialects };
-        let family = scheme.family();
-        dialects.iter().filter_map(move |dialect| Some((dialect, dialect.form(family)?)))
+    fn accepted(&self, scheme: Scheme) -> &[Accepted] {
+        match scheme.family() {
+            _ if scheme == Scheme::FcPresigned => std::slice::from_ref(&PRESIGNED),
+            Family::Fc => &self.forms.fc,
+            Family::Acs3 => &self.forms.acs3,
+            Family::Acs => &self.forms.acs,
+        }
     }
 }
 
-/// What a scheme carries in its query by itself.
-fn expected(scheme: Scheme) -> Quirks {
-    match scheme {
-        Scheme::FcPresigned => Quirks::QUERY_CREDENTIALS.with(Quirks::EXPIRES_AS_DATE),
-        _ => Quirks::NONE,
+/// A form in which a signature may be.
+#[derive(Clone, Copy)]
+struct Accepted {
+    dialect: Dialect,
+    form: &'static Form,
+    /// What must not occur under it.
+    refuses: Quirks,
+}
+
+/// Presigned URLs have one dialect.
+const PRESIGNED: Accepted = Accepted {
+    dialect: Dialect::Standard,
+    form: Form::standard(Family::Fc),
+    refuses: Form::standard(Family::Fc).refuses.with(NEVER_ALLOWED),
+};
+
+/// The forms of the accepted dialects for each family of schemes.
+#[derive(Clone)]
+struct Forms {
+    fc: Vec<Accepted>,
+    acs3: Vec<Accepted>,
+    acs: Vec<Accepted>,
+}
+
+impl From<Dialects> for Forms {
+    fn from(dialects: Dialects) -> Self {
+        let of = |family| {
+            let form = |dialect: Dialect| {
+                let form = dialect.form(family)?;
+                let refuses = dialects.refuses(form, family).with(NEVER_ALLOWED);
+                Some(Accepted { dialect, form, refuses })
+            };
+            dialects.iter().filter_map(form).collect()
+        };
+        Self { fc: of(Family::Fc), acs3: of(Family::Acs3), acs: of(Family::Acs) }
     }
 }
 
@@ -449,14 +482,14 @@ fn token_fits(claim: &Claim<'_>, key: &SigningKey) -> bool {
 }
 
 /// The forms that a signature was compared under, reduced to where they differ.
-struct Tried<'a> {
-    head: Head<'a>,
+struct Tried<'a, 'h> {
+    head: &'a Head<'h>,
     seen: Option<Seen>,
     forms: SmallVec<[&'static Form; 4]>,
 }
 
-impl<'a> Tried<'a> {
-    fn new(head: Head<'a>) -> Self {
+impl<'a, 'h> Tried<'a, 'h> {
+    fn new(head: &'a Head<'h>) -> Self {
         Self { head, seen: None, forms: SmallVec::new() }
     }
 

@@ -152,9 +152,8 @@ impl Vector {
     }
 
     fn standard_headers(&self) -> Vec<&str> {
-        let is_signed = |name: &&str| {
-            name.starts_with("x-acs-") || ["host", "content-type"].contains(name)
-        };
+        let is_signed =
+            |name: &&str| name.starts_with("x-acs-") || ["host", "content-type"].contains(name);
         let mut names: Vec<_> =
             self.parts.headers.keys().map(HeaderName::as_str).filter(is_signed).collect();
         names.sort_unstable();
@@ -295,7 +294,13 @@ fn what_the_client_changed_after_signing_is_refused() {
         let own = vector.verify(vector.own_dialect());
         assert_eq!(own, Err(RejectionKind::SignatureMismatch), "{} {}", vector.id, vector.note);
         let by_others = vector.note.contains("but verifies as");
-        assert_eq!(vector.verify(Dialects::ALL).is_ok(), by_others, "{} {}", vector.id, vector.note);
+        assert_eq!(
+            vector.verify(Dialects::ALL).is_ok(),
+            by_others,
+            "{} {}",
+            vector.id,
+            vector.note
+        );
     }
 }
 

@@ -1,7 +1,8 @@
-//! How headers are selected, ordered and written into the canonical form.
+//! How headers are written into the canonical form.
 
+use super::fields::{Field, Protocol};
 use super::{Quirks, Sink};
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::HeaderValue;
 use smallvec::SmallVec;
 
 /// What a dialect makes of several values of one signed header.
@@ -19,58 +20,37 @@ pub(crate) enum RepeatedHeader {
 
 /// The value without white space around it, which is not part of it on the wire.
 pub(crate) fn trim(value: &HeaderValue) -> &[u8] {
-    value.as_bytes().trim_ascii()
-}
-
-/// The value of a header that is there at the most once, `None` without it.
-///
-/// # Errors
-/// Two or more values.
-pub(crate) fn single<N>(headers: &HeaderMap, name: N) -> Result<Option<&HeaderValue>, Repeated>
-where
-    N: http::header::AsHeaderName,
-{
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (first, None) => Ok(first),
-        _ => Err(Repeated),
+    let text = value.as_bytes();
+    match text {
+        [b' ' | b'\t', ..] | [.., b' ' | b'\t'] => text.trim_ascii(),
+        _ => text,
     }
 }
 
-/// A header is there more than once.
-#[derive(Debug)]
-pub(crate) struct Repeated;
-
-/// The first value of a header, empty without one, and whether there are more.
-pub(crate) fn write_value<S: Sink>(headers: &HeaderMap, name: &HeaderName, sink: &mut S) -> Quirks {
-    let mut values = headers.get_all(name).iter();
-    if let Some(value) = values.next() {
-        sink.put(trim(value));
-    }
-    if values.next().is_some() { Quirks::REPEATED_HEADER } else { Quirks::NONE }
+/// Writes the first value of a header and a line feed, the line feed alone without
+/// one.
+pub(crate) fn write_line<S: Sink>(field: Field<'_>, sink: &mut S) -> Quirks {
+    sink.put(field.text());
+    sink.put_byte(b'\n');
+    if field.repeated { Quirks::REPEATED_HEADER } else { Quirks::NONE }
 }
 
-/// Writes `name:value` and a line feed for each header whose name begins with
-/// `prefix`, sorted by name.
-pub(crate) fn write_prefixed<S: Sink>(
-    headers: &HeaderMap,
-    prefix: &str,
+/// Writes `name:value` and a line feed for each of the headers, which are sorted.
+pub(crate) fn write_all<S: Sink>(
+    headers: &[Protocol<'_>],
     repeated: RepeatedHeader,
     sink: &mut S,
 ) -> Quirks {
-    let mut chosen: SmallVec<[(&str, &HeaderValue); 16]> = headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value))
-        .filter(|(name, _)| name.starts_with(prefix))
-        .collect();
-    // Values of one name arrive side by side; a stable sort keeps their order.
-    chosen.sort_by_key(|(name, _)| *name);
     let mut quirks = Quirks::NONE;
-    for same in chosen.chunk_by(|(a, _), (b, _)| a == b) {
-        sink.put(same[0].0.as_bytes());
+    let mut rest = headers;
+    while let Some(first) = rest.first() {
+        let same = rest.iter().take_while(|header| header.name == first.name).count();
+        let (values, after) = rest.split_at(same);
+        sink.put(first.name.as_bytes());
         sink.put_byte(b':');
-        quirks |= repeated.write(same.iter().map(|(_, value)| *value), sink);
+        quirks |= repeated.write(values.iter().map(|header| header.value), sink);
         sink.put_byte(b'\n');
+        rest = after;
     }
     quirks
 }

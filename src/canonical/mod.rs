@@ -4,6 +4,7 @@
 //! writes bytes into a [`Sink`]. What is ambiguous about a request is reported
 //! as [`Quirks`]; deciding what to do about that is the verifier's business.
 
+pub(crate) mod fields;
 pub(crate) mod headers;
 pub(crate) mod order;
 pub(crate) mod path;
@@ -11,8 +12,9 @@ pub(crate) mod percent;
 pub(crate) mod query;
 pub(crate) mod quirks;
 
-use http::{HeaderMap, Method, Request, Uri, request::Parts, uri::Authority};
+use http::{HeaderMap, Method, Uri, uri::Authority};
 
+use fields::Fields;
 pub(crate) use quirks::Quirks;
 
 /// Where canonical bytes go: a buffer to look at, or the state of a hash.
@@ -35,16 +37,17 @@ impl Sink for Vec<u8> {
 }
 
 /// What of a request can be signed: everything but its body.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub(crate) struct Head<'a> {
     pub(crate) method: &'a Method,
     pub(crate) uri: &'a Uri,
     pub(crate) headers: &'a HeaderMap,
+    pub(crate) fields: Fields<'a>,
 }
 
 impl<'a> Head<'a> {
-    pub(crate) fn of<B>(request: &'a Request<B>) -> Self {
-        Self { method: request.method(), uri: request.uri(), headers: request.headers() }
+    pub(crate) fn new(method: &'a Method, uri: &'a Uri, headers: &'a HeaderMap) -> Self {
+        Self { method, uri, headers, fields: Fields::of(headers) }
     }
 
     /// The path as it is on the wire, `/` when it is empty.
@@ -61,16 +64,10 @@ impl<'a> Head<'a> {
     /// authority of the target without a port that its scheme implies, which is
     /// what HTTP clients put into that header.
     pub(crate) fn host(&self) -> Option<&'a [u8]> {
-        match self.headers.get(http::header::HOST) {
-            Some(value) => Some(value.as_bytes()),
+        match self.fields.host.value {
+            Some(value) => Some(headers::trim(value)),
             None => self.uri.authority().map(|authority| implied_host(authority, self.uri)),
         }
-    }
-}
-
-impl<'a> From<&'a Parts> for Head<'a> {
-    fn from(parts: &'a Parts) -> Self {
-        Self { method: &parts.method, uri: &parts.uri, headers: &parts.headers }
     }
 }
 

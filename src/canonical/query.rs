@@ -1,6 +1,6 @@
 //! How a query is cut, decoded, ordered and written into the canonical form.
 
-use super::order::Collation;
+use super::order::{self, Collation};
 use super::path::Utf8;
 use super::percent::{self, escape};
 use super::{Quirks, Sink};
@@ -142,14 +142,27 @@ impl QueryRules {
         let key = |a: &Part, b: &Part| self.collation.compare(a.key(text), b.key(text));
         match self.order {
             Order::AsSent => {}
-            Order::Pair => {
-                parts.sort_unstable_by(|a, b| self.collation.compare(a.whole(text), b.whole(text)));
-            }
+            Order::Pair => order::sort(
+                parts,
+                self.collation,
+                |part| part.whole(text),
+                |a, b| self.collation.compare(a.whole(text), b.whole(text)),
+            ),
 
-            Order::Key if self.repeated == Repeated::All => parts.sort_unstable_by(|a, b| {
-                key(a, b).then_with(|| self.collation.compare(a.tail(text), b.tail(text)))
-            }),
-            Order::Key => parts.sort_by(key),
+            Order::Key => order::sort(
+                parts,
+                self.collation,
+                |part| part.key(text),
+                |a, b| {
+                    let order = key(a, b);
+                    match self.repeated {
+                        Repeated::All => {
+                            order.then_with(|| self.collation.compare(a.tail(text), b.tail(text)))
+                        }
+                        Repeated::First | Repeated::Last => order,
+                    }
+                },
+            ),
         }
         if self.repeated == Repeated::All {
             return Quirks::NONE;

@@ -115,6 +115,7 @@ impl Quirks {
         self.0 & other.0 == other.0
     }
 
+    #[cfg(test)]
     pub(crate) const fn is_empty(self) -> bool {
         self.0 == 0
     }

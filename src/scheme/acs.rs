@@ -1,10 +1,9 @@
 //! Scheme `acs`: ROA signature V1.
 
 use super::dialect::Form;
-use crate::canonical::headers::{trim, write_prefixed, write_value};
+use crate::canonical::headers::{write_all, write_line};
 use crate::canonical::{Head, Quirks, Sink};
-use crate::headers::{ACS_PREFIX, CONTENT_MD5};
-use http::header::{ACCEPT, CONTENT_TYPE, DATE};
+use crate::headers::FC_PREFIX;
 
 pub(crate) const TOKEN: &str = "acs";
 
@@ -12,28 +11,30 @@ pub(crate) const TOKEN: &str = "acs";
 pub(crate) const UNDEFINED: &str = "undefined";
 
 /// Writes the string-to-sign.
-pub(crate) fn write<S: Sink>(head: Head<'_>, form: &Form, sink: &mut S) -> Quirks {
+pub(crate) fn write<S: Sink>(head: &Head<'_>, form: &Form, sink: &mut S) -> Quirks {
+    let fields = &head.fields;
     sink.put(head.method.as_str().as_bytes());
     sink.put_byte(b'\n');
-    let mut quirks = match head.headers.get(ACCEPT) {
-        Some(_) => write_value(head.headers, &ACCEPT, sink),
-        None => {
-            sink.put(form.absent_accept.as_bytes());
-            Quirks::NONE
-        }
-    };
-    if head.headers.get(ACCEPT).map(trim) == Some(UNDEFINED.as_bytes()) {
+    if fields.accept.value.is_none() {
+        sink.put(form.absent_accept.as_bytes());
+    }
+    let mut quirks = Quirks::NONE;
+    if fields.accept.text() == UNDEFINED.as_bytes() {
         quirks |= Quirks::ACCEPT_UNDEFINED;
     }
-    sink.put_byte(b'\n');
-    for name in [&CONTENT_MD5, &CONTENT_TYPE, &DATE] {
-        quirks |= write_value(head.headers, name, sink);
-        sink.put_byte(b'\n');
+    for field in [fields.accept, fields.content_md5, fields.content_type, fields.date] {
+        quirks |= write_line(field, sink);
     }
-    quirks |= write_prefixed(head.headers, ACS_PREFIX, form.repeated_header, sink);
+    // Headers that begin with x-fc- come last, and go unsigned.
+    let protocol = &fields.protocol;
+    let signed = protocol.iter().take_while(|header| !header.name.starts_with(FC_PREFIX)).count();
+    if signed < protocol.len() {
+        quirks |= Quirks::UNSIGNED_HEADER;
+    }
+    quirks |= write_all(&protocol[..signed], form.repeated_header, sink);
     quirks |= form.path.write(head.path(), sink);
-    if let Some(rules) = &form.query {
-        quirks |= rules.write(head.query(), None, sink);
+    match &form.query {
+        Some(rules) => quirks | rules.write(head.query(), None, sink),
+        None => quirks,
     }
-    quirks
 }

@@ -1,21 +1,26 @@
 //! Schemes `ACS3-HMAC-SHA256` and `ACS3-HMAC-SM3`: signature V3.
 
 use super::{access_key_id, dialect::Form};
-use crate::canonical::headers::write_value;
+use crate::canonical::fields::{Field, is_protocol};
 use crate::canonical::{Head, Quirks, Sink};
-use crate::headers::{ACS_PREFIX, FC_PREFIX, X_ACS_CONTENT_SHA256};
+use crate::headers::X_ACS_CONTENT_SHA256;
 use crate::signature::Tag;
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::HOST;
 use smallvec::SmallVec;
 
 pub(crate) const TOKEN: &str = "ACS3-HMAC-SHA256";
 #[cfg(feature = "sm3")]
 pub(crate) const TOKEN_SM3: &str = "ACS3-HMAC-SM3";
 
+/// The names of signed headers, in ascending order.
+pub(crate) type Names<'a> = SmallVec<[&'a str; 24]>;
+
 /// What follows the token in an `Authorization` value.
 pub(crate) struct Credential<'a> {
     pub(crate) access_key_id: &'a str,
-    pub(crate) signed_headers: &'a str,
+    /// As it was sent.
+    pub(crate) list: &'a str,
+    pub(crate) signed_headers: Names<'a>,
     pub(crate) signature: &'a [u8],
 }
 
@@ -23,46 +28,62 @@ impl<'a> Credential<'a> {
     /// Reads `Credential=…,SignedHeaders=…,Signature=…`, in this order and with
     /// no more than white space between them.
     pub(crate) fn parse(rest: &'a [u8]) -> Option<Self> {
-        let mut fields = rest.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        let id = access_key_id(fields.next()?.strip_prefix(b"Credential=")?)?;
-        let signed_headers = fields.next()?.strip_prefix(b"SignedHeaders=")?;
-        let signature = fields.next()?.strip_prefix(b"Signature=")?;
-        if fields.next().is_some() || !is_sorted_list(signed_headers) {
-            return None;
-        }
-        let signed_headers = std::str::from_utf8(signed_headers).ok()?;
-        Some(Self { access_key_id: id, signed_headers, signature })
+        let (credential, rest) = cut(rest)?;
+        let (list, signature) = cut(rest.trim_ascii_start())?;
+        let id = access_key_id(credential.strip_prefix(b"Credential=")?.trim_ascii_end())?;
+        let list = list.strip_prefix(b"SignedHeaders=")?.trim_ascii_end();
+        let list = std::str::from_utf8(list).ok()?;
+        let signature = signature.trim_ascii_start().strip_prefix(b"Signature=")?;
+        Some(Self { access_key_id: id, list, signed_headers: names(list)?, signature })
     }
 }
 
-/// Whether `list` is lower-case header names in ascending order, joined by semicolons.
-fn is_sorted_list(list: &[u8]) -> bool {
-    let name = |name: &[u8]| {
-        !name.is_empty()
-            && name.iter().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase())
-    };
-    let names = || list.split(|byte| *byte == b';');
-    names().all(name) && names().is_sorted_by(|a, b| a < b)
+fn cut(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let comma = memchr::memchr(b',', text)?;
+    Some((&text[..comma], &text[comma + 1..]))
 }
 
-/// Writes the names of the headers that are signed of a request, in order and
-/// joined by semicolons: `host`, `content-type`, and all that begin with `x-acs-`
-/// or `x-fc-`.
+/// The names of a list that is lower-case, in ascending order, and joined by semicolons.
+fn names(list: &str) -> Option<Names<'_>> {
+    let odd = |byte: u8| byte.is_ascii_uppercase() || !byte.is_ascii_graphic() || byte == b',';
+    if list.bytes().fold(false, |found, byte| found | odd(byte)) {
+        return None;
+    }
+    let mut names = Names::new();
+    let mut start = 0;
+    for end in memchr::memchr_iter(b';', list.as_bytes()).chain([list.len()]) {
+        let name = &list[start..end];
+        if names.last().map_or(name.is_empty(), |last| *last >= name) {
+            return None;
+        }
+        names.push(name);
+        start = end + 1;
+    }
+    Some(names)
+}
+
+/// The names of the headers that are signed of a request, in order: `host`,
+/// `content-type`, and all that begin with `x-acs-` or `x-fc-`.
 ///
 /// The documentation asks for the first three. The last are signed because a
 /// trigger acts upon them, so a verifier should not take them unsigned.
-pub(crate) fn write_signed_headers(head: Head<'_>, sink: &mut impl Sink) {
-    let mut names: SmallVec<[&str; 16]> = head
-        .headers
-        .keys()
-        .map(http::HeaderName::as_str)
-        .filter(|name| is_protocol_header(name) || *name == CONTENT_TYPE)
-        .collect();
-    if head.host().is_some() {
-        names.push(HOST.as_str());
+pub(crate) fn signed_headers<'a>(head: &Head<'a>) -> Names<'a> {
+    let fields = &head.fields;
+    let mut names = Names::new();
+    if fields.content_type.value.is_some() {
+        names.push("content-type");
     }
-    names.sort_unstable();
-    for (index, name) in names.into_iter().enumerate() {
+    if head.host().is_some() {
+        names.push("host");
+    }
+    names.extend(fields.protocol.iter().map(|header| header.name));
+    names.dedup();
+    names
+}
+
+/// Writes names joined by semicolons.
+pub(crate) fn write_names<S: Sink>(names: &[&str], sink: &mut S) {
+    for (index, name) in names.iter().enumerate() {
         if index > 0 {
             sink.put_byte(b';');
         }
@@ -70,16 +91,11 @@ pub(crate) fn write_signed_headers(head: Head<'_>, sink: &mut impl Sink) {
     }
 }
 
-/// Whether a gateway or a trigger acts upon a header of this name.
-pub(crate) fn is_protocol_header(name: &str) -> bool {
-    name.starts_with(ACS_PREFIX) || name.starts_with(FC_PREFIX)
-}
-
-/// Writes the canonical request with the headers of a list as in `SignedHeaders`.
+/// Writes the canonical request with these headers, which are in ascending order.
 pub(crate) fn write_canonical<S: Sink>(
-    head: Head<'_>,
+    head: &Head<'_>,
     form: &Form,
-    signed_headers: &str,
+    signed_headers: &[&str],
     sink: &mut S,
 ) -> Quirks {
     sink.put(head.method.as_str().as_bytes());
@@ -90,25 +106,80 @@ pub(crate) fn write_canonical<S: Sink>(
         quirks |= rules.write(head.query(), None, sink);
     }
     sink.put_byte(b'\n');
-    for name in signed_headers.split(';') {
-        sink.put(name.as_bytes());
-        sink.put_byte(b':');
-        let mut values = head.headers.get_all(name).iter().peekable();
-        if values.peek().is_some() {
-            quirks |= form.repeated_header.write(values, sink);
-        } else if let (true, Some(host)) = (name == HOST, head.host()) {
-            sink.put(host);
-        } else {
-            quirks |= Quirks::ABSENT_HEADER;
-        }
-        sink.put_byte(b'\n');
-    }
+    quirks |= write_headers(head, form, signed_headers, sink);
     sink.put_byte(b'\n');
-    sink.put(signed_headers.as_bytes());
+    write_names(signed_headers, sink);
     sink.put_byte(b'\n');
     // The general way sends the hash of the body; the documented samples for HTTP
     // triggers send none and sign nothing in its place.
-    quirks | write_value(head.headers, &X_ACS_CONTENT_SHA256, sink)
+    let payload = head.fields.protocol(X_ACS_CONTENT_SHA256.as_str());
+    sink.put(payload.text());
+    if payload.repeated { quirks | Quirks::REPEATED_HEADER } else { quirks }
+}
+
+/// Writes a line for each signed header, walking through them and through the
+/// headers that a trigger acts upon side by side.
+fn write_headers<S: Sink>(
+    head: &Head<'_>,
+    form: &Form,
+    signed_headers: &[&str],
+    sink: &mut S,
+) -> Quirks {
+    let mut quirks = Quirks::NONE;
+    let mut rest = head.fields.protocol.as_slice();
+    for name in signed_headers {
+        sink.put(name.as_bytes());
+        sink.put_byte(b':');
+        if is_protocol(name) {
+            let before = rest.iter().take_while(|header| header.name < *name).count();
+            let (passed, from) = rest.split_at(before);
+            quirks |= unsigned(passed.iter().map(|header| header.name));
+            let same = from.iter().take_while(|header| header.name == *name).count();
+            let (values, after) = from.split_at(same);
+            rest = after;
+            if values.is_empty() {
+                quirks |= Quirks::ABSENT_HEADER;
+            }
+            quirks |= form.repeated_header.write(values.iter().map(|header| header.value), sink);
+        } else {
+            quirks |= write_other(head, form, name, sink);
+        }
+        sink.put_byte(b'\n');
+    }
+    quirks | unsigned(rest.iter().map(|header| header.name))
+}
+
+/// Writes the value of a header that a trigger does not act upon.
+fn write_other<S: Sink>(head: &Head<'_>, form: &Form, name: &str, sink: &mut S) -> Quirks {
+    let known = match name {
+        "content-type" => head.fields.content_type,
+        "host" => head.fields.host,
+        _ => Field::default(),
+    };
+    if let (Some(_), false) = (known.value, known.repeated) {
+        sink.put(known.text());
+        return Quirks::NONE;
+    }
+    let mut values = head.headers.get_all(name).iter().peekable();
+    if values.peek().is_some() {
+        return form.repeated_header.write(values, sink);
+    }
+    match head.host() {
+        Some(host) if name == HOST => {
+            sink.put(host);
+            Quirks::NONE
+        }
+        _ => Quirks::ABSENT_HEADER,
+    }
+}
+
+/// What it means that headers of these names are not signed. The payload hash is
+/// signed in its own line.
+fn unsigned<'a>(mut names: impl Iterator<Item = &'a str>) -> Quirks {
+    match names.any(|name| name != X_ACS_CONTENT_SHA256) {
+        true => Quirks::UNSIGNED_HEADER,
+        false => Quirks::NONE,
+    }
 }
 
 /// Writes the string-to-sign over the hash of a canonical request.

@@ -168,7 +168,8 @@ const ALWAYS: Quirks = Quirks::SEMICOLON
     .with(Quirks::REPEATED_HEADER)
     .with(Quirks::EXPIRES_AS_DATE)
     .with(Quirks::ACCEPT_UNDEFINED)
-    .with(Quirks::UNSIGNED_QUERY);
+    .with(Quirks::UNSIGNED_QUERY)
+    .with(Quirks::UNSIGNED_HEADER);
 
 /// Refused where the path is signed decoded.
 const DECODED_PATH: Quirks = Quirks::PATH_NEWLINE.with(Quirks::PATH_SLASH);

@@ -173,8 +173,8 @@ impl fmt::Debug for Schemes {
 
 /// What is to be signed, or has been: a request under a scheme.
 #[derive(Clone, Copy)]
-pub(crate) struct Subject<'a> {
-    pub(crate) head: Head<'a>,
+pub(crate) struct Subject<'a, 'h> {
+    pub(crate) head: &'a Head<'h>,
     pub(crate) scheme: Scheme,
     pub(crate) terms: Terms<'a>,
 }
@@ -185,15 +185,17 @@ pub(crate) enum Terms<'a> {
     None,
     /// The value of `x-fc-expires` of a presigned URL.
     Expires(&'a [u8]),
-    /// The names of the signed headers of `ACS3`, joined by semicolons.
-    SignedHeaders(&'a str),
+    /// The names of the signed headers of `ACS3`, in ascending order.
+    SignedHeaders(&'a [&'a str]),
 }
 
-impl Subject<'_> {
+impl Subject<'_, '_> {
     /// Writes the canonical request, which only the `ACS3` schemes have.
     pub(crate) fn write_canonical<S: Sink>(&self, form: &Form, sink: &mut S) -> Option<Quirks> {
         match self.terms {
-            Terms::SignedHeaders(list) => Some(acs3::write_canonical(self.head, form, list, sink)),
+            Terms::SignedHeaders(names) => {
+                Some(acs3::write_canonical(self.head, form, names, sink))
+            }
             _ => None,
         }
     }
@@ -247,9 +249,9 @@ impl Subject<'_> {
     }
 }
 
-/// `<token> <id>:<base64>`, the form of `FC` and `acs`.
+/// `<id>:<base64>`, what follows the token of `FC` and `acs`.
 pub(crate) fn parse_pair(rest: &[u8]) -> Option<(&str, &[u8])> {
-    let colon = rest.iter().position(|byte| *byte == b':')?;
+    let colon = memchr::memchr(b':', rest)?;
     let id = access_key_id(&rest[..colon])?;
     Some((id, &rest[colon + 1..]))
 }
@@ -257,10 +259,16 @@ pub(crate) fn parse_pair(rest: &[u8]) -> Option<(&str, &[u8])> {
 /// An access key id as it may stand in an `Authorization` value: visible ASCII
 /// without the separators of any scheme.
 pub(crate) fn access_key_id(text: &[u8]) -> Option<&str> {
-    let fits = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b':' | b',' | b'=');
-    (!text.is_empty() && text.len() <= MAX_ACCESS_KEY_ID && text.iter().all(fits))
-        .then(|| std::str::from_utf8(text).ok())?
+    let odd = |byte: &u8| !byte.is_ascii_graphic() || matches!(byte, b':' | b',' | b'=');
+    if text.is_empty() || text.len() > MAX_ACCESS_KEY_ID {
+        return None;
+    }
+    // Without a way out, so that many bytes are looked at at once.
+    if text.iter().fold(false, |found, byte| found | odd(byte)) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()
 }
 
 /// The longest access key id that is looked at, in bytes.
-pub(crate) const MAX_ACCESS_KEY_ID: usize = 256;
+const MAX_ACCESS_KEY_ID: usize = 256;

@@ -10,7 +10,6 @@ use crate::canonical::query::{
     Blank, Cut, Encoding, Order, Plus, QueryRules, Repeated, parameters,
 };
 use crate::headers::QUERY_EXPIRES;
-use http::header::ACCEPT;
 
 /// What occurs in a request that dialects treat differently.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +75,7 @@ impl Text {
 }
 
 impl Seen {
-    pub(crate) fn of(head: Head<'_>) -> Self {
+    pub(crate) fn of(head: &Head<'_>) -> Self {
         let (path, query) = (head.path(), head.query());
         let count = |plain: u8, escaped: &[u8]| {
             path.iter().filter(|byte| **byte == plain).count()
@@ -97,7 +96,7 @@ impl Seen {
             nameless: parts().any(|part| part.starts_with(b"=")),
             expires: parameters(query).any(|(key, _)| key == QUERY_EXPIRES.as_bytes()),
             repeated_header: head.headers.len() > head.headers.keys_len(),
-            accept: head.headers.contains_key(ACCEPT),
+            accept: head.fields.accept.value.is_some(),
         }
     }
 }

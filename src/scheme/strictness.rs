@@ -5,6 +5,7 @@
 use super::dialect::{Dialect, Dialects};
 use super::reduce::Seen;
 use super::{Family, Scheme, Subject, Terms, acs3};
+use crate::canonical::fields::is_protocol;
 use crate::canonical::query::parameters;
 use crate::canonical::quirks::Ambiguity;
 use crate::canonical::{Head, Quirks, percent};
@@ -106,7 +107,7 @@ struct Meaning {
 
 impl Request {
     fn head(&self) -> Head<'_> {
-        Head { method: &self.method, uri: &self.uri, headers: &self.headers }
+        Head::new(&self.method, &self.uri, &self.headers)
     }
 
     fn meaning(&self, family: Family) -> Meaning {
@@ -119,7 +120,7 @@ impl Request {
             Family::Fc => {
                 name.starts_with("x-fc-") || ["content-type", "content-md5", "date"].contains(&name)
             }
-            Family::Acs3 => acs3::is_protocol_header(name) || name == "content-type",
+            Family::Acs3 => is_protocol(name) || name == "content-type",
             Family::Acs => name.starts_with("x-acs-") || !name.starts_with("x-"),
         };
         let mut headers: Vec<_> = self
@@ -143,17 +144,14 @@ impl Request {
 
     fn signed(&self, family: Family, dialect: Dialect) -> Option<(Vec<u8>, Quirks)> {
         let form = dialect.form(family)?;
-        let mut list = Vec::new();
+        let head = self.head();
+        let names = acs3::signed_headers(&head);
         let (scheme, terms) = match family {
             Family::Fc => (Scheme::Fc, Terms::None),
             Family::Acs => (Scheme::Acs, Terms::None),
-            Family::Acs3 => {
-                acs3::write_signed_headers(self.head(), &mut list);
-                let list = std::str::from_utf8(&list).unwrap();
-                (Scheme::Acs3HmacSha256, Terms::SignedHeaders(list))
-            }
+            Family::Acs3 => (Scheme::Acs3HmacSha256, Terms::SignedHeaders(&names)),
         };
-        let subject = Subject { head: self.head(), scheme, terms };
+        let subject = Subject { head: &head, scheme, terms };
         let mut text = Vec::new();
         let quirks = match subject.write_canonical(form, &mut text) {
             Some(quirks) => quirks,
@@ -273,7 +271,7 @@ fn forms_that_reduce_to_the_same_write_the_same() {
     for family in FAMILIES {
         let mut coincided = 0;
         for request in requests(family, 0x5eed_0003, 20_000) {
-            let seen = Seen::of(request.head());
+            let seen = Seen::of(&request.head());
             let mut written = HashMap::new();
             for dialect in Dialect::ALL {
                 let Some((text, _)) = request.signed(family, *dialect) else { continue };

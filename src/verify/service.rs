@@ -8,8 +8,7 @@ use crate::rejection::{FcResponse, Rejection, RejectionKind, RejectionResponse};
 use crate::verifier::Verifier;
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
-use http::request::Parts;
-use http::{Extensions, Request, Response};
+use http::{Extensions, Request, Response, Uri};
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -59,7 +58,9 @@ where
         if settings.is_exempt(&request) {
             return ResponseFuture::inner(self.inner.call(request));
         }
-        let verdict = self.verifier.verify_head(settings.head(&request), settings.clock.now());
+        let target = settings.target(request.uri(), request.extensions());
+        let head = Head::new(request.method(), target, request.headers());
+        let verdict = self.verifier.verify_head(head, settings.clock.now());
         match settings.admit(request, verdict) {
             Ok(request) => ResponseFuture::inner(self.inner.call(request)),
             Err(response) => ResponseFuture::refused(response),
@@ -72,19 +73,9 @@ impl<R, C> Settings<R, C> {
         self.exempt.as_ref().is_some_and(|exempt| exempt(request.method(), request.uri()))
     }
 
-    /// What of a request was signed.
-    pub(super) fn head<'a, B>(&self, request: &'a Request<B>) -> Head<'a> {
-        self.signed(Head::of(request), request.extensions())
-    }
-
-    /// The same for the parts of a request.
-    pub(super) fn head_of<'a>(&self, parts: &'a Parts) -> Head<'a> {
-        self.signed(parts.into(), &parts.extensions)
-    }
-
-    fn signed<'a>(&self, head: Head<'a>, extensions: &'a Extensions) -> Head<'a> {
-        let original = self.original.and_then(|original| original(extensions));
-        Head { uri: original.unwrap_or(head.uri), ..head }
+    /// The target as it was signed.
+    pub(super) fn target<'a>(&self, uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
+        self.original.and_then(|original| original(extensions)).unwrap_or(uri)
     }
 
     /// The request as the inner service is to see it, or the response to it.

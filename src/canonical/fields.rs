@@ -1,0 +1,90 @@
+//! The headers that signatures are about, found in one pass.
+
+use super::headers::trim;
+use super::order::{self, Collation};
+use http::header::{HeaderMap, HeaderValue};
+use smallvec::SmallVec;
+
+/// What of a header map can matter to a signature.
+///
+/// One walk through all headers is cheaper than looking up the dozen names that a
+/// request is asked for.
+#[derive(Clone, Default)]
+pub(crate) struct Fields<'a> {
+    pub(crate) authorization: Field<'a>,
+    pub(crate) host: Field<'a>,
+    pub(crate) date: Field<'a>,
+    pub(crate) accept: Field<'a>,
+    pub(crate) content_type: Field<'a>,
+    pub(crate) content_md5: Field<'a>,
+    /// All whose names begin with `x-acs-` or `x-fc-`, sorted by name; values of one
+    /// name in the order they arrived.
+    pub(crate) protocol: SmallVec<[Protocol<'a>; 8]>,
+}
+
+/// A header of a name that begins with `x-acs-` or `x-fc-`.
+#[derive(Clone, Copy)]
+pub(crate) struct Protocol<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) value: &'a HeaderValue,
+}
+
+/// A header that may be there not at all, once, or repeatedly.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Field<'a> {
+    /// The first value.
+    pub(crate) value: Option<&'a HeaderValue>,
+    pub(crate) repeated: bool,
+}
+
+impl<'a> Field<'a> {
+    fn push(&mut self, value: &'a HeaderValue) {
+        self.repeated = self.value.is_some();
+        self.value = self.value.or(Some(value));
+    }
+
+    /// The first value without white space around it, empty when there is none.
+    pub(crate) fn text(&self) -> &'a [u8] {
+        self.value.map(trim).unwrap_or_default()
+    }
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn of(headers: &'a HeaderMap) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in headers {
+            let name = name.as_str();
+            match name {
+                "authorization" => fields.authorization.push(value),
+                "host" => fields.host.push(value),
+                "date" => fields.date.push(value),
+                "accept" => fields.accept.push(value),
+                "content-type" => fields.content_type.push(value),
+                "content-md5" => fields.content_md5.push(value),
+                _ if is_protocol(name) => fields.protocol.push(Protocol { name, value }),
+                _ => {}
+            }
+        }
+        order::sort(
+            &mut fields.protocol,
+            Collation::Bytes,
+            |header| header.name.as_bytes(),
+            |a, b| a.name.cmp(b.name),
+        );
+        fields
+    }
+
+    /// A header whose name begins with `x-acs-` or `x-fc-`.
+    pub(crate) fn protocol(&self, name: &str) -> Field<'a> {
+        let mut field = Field::default();
+        for header in self.protocol.iter().filter(|header| header.name == name) {
+            field.push(header.value);
+        }
+        field
+    }
+}
+
+/// Whether a gateway or a trigger acts upon headers of this name.
+pub(crate) fn is_protocol(name: &str) -> bool {
+    name.starts_with(crate::headers::FC_PREFIX) || name.starts_with(crate::headers::ACS_PREFIX)
+}
