@@ -54,7 +54,7 @@ fn range_of(part: &str, whole: &[u8]) -> Option<Range<u16>> {
 }
 
 impl VerifiedCaller {
-    pub(crate) fn new(claim: &Claim<'_>, dialect: Dialect, quirks: Quirks) -> Self {
+    pub(crate) fn new(claim: &Claim<'_, '_>, dialect: Dialect, quirks: Quirks) -> Self {
         let fields = &claim.head.fields;
         let digest = match claim.scheme.family() {
             Family::Acs3 => fields.protocol(X_ACS_CONTENT_SHA256.as_str()),
@@ -74,7 +74,7 @@ impl VerifiedCaller {
     }
 
     /// The texts of a claim, out of the header they stand in where they do.
-    fn texts(claim: &Claim<'_>) -> (Source, Range<u16>, Option<Range<u16>>) {
+    fn texts(claim: &Claim<'_, '_>) -> (Source, Range<u16>, Option<Range<u16>>) {
         let id = claim.access_key_id.as_ref();
         let list = claim.signed_headers_list();
         if let Some(value) = claim.authorization {

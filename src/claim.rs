@@ -18,8 +18,8 @@ use std::borrow::Cow;
 use std::time::SystemTime;
 
 /// The credentials of a request, read but not yet verified.
-pub(crate) struct Claim<'a> {
-    pub(crate) head: Head<'a>,
+pub(crate) struct Claim<'a, 'h> {
+    pub(crate) head: &'a Head<'h>,
     pub(crate) scheme: Scheme,
     /// The `Authorization` header, `None` for presigned URLs.
     pub(crate) authorization: Option<&'a HeaderValue>,
@@ -28,7 +28,7 @@ pub(crate) struct Claim<'a> {
     /// `None` when its text cannot be that of a signature.
     pub(crate) signature: Option<Tag>,
     pub(crate) time: Time,
-    detail: Detail<'a>,
+    detail: Detail<'a, 'h>,
 }
 
 /// When a claim is valid.
@@ -40,30 +40,36 @@ pub(crate) enum Time {
     Until(SystemTime),
 }
 
-enum Detail<'a> {
+enum Detail<'a, 'h> {
     None,
     Expires(Cow<'a, [u8]>),
-    SignedHeaders { list: &'a str, names: acs3::Names<'a> },
+    SignedHeaders { list: &'a str, names: &'a [&'h str] },
 }
 
-impl<'a> Claim<'a> {
+impl<'a, 'h> Claim<'a, 'h> {
     /// Reads the credentials of a request under the schemes that are switched on.
-    pub(crate) fn read(head: Head<'a>, schemes: Schemes) -> Result<Self, Rejection> {
-        check_host(&head)?;
+    /// The names of signed headers, if there are any, are put into `names`.
+    pub(crate) fn read(
+        head: &'a Head<'h>,
+        schemes: Schemes,
+        names: &'a mut acs3::Names<'h>,
+    ) -> Result<Self, Rejection> {
+        check_host(head)?;
         if head.fields.authorization.repeated {
             let message = "there is more than one Authorization header";
             return Err(Rejection::new(RejectionKind::ConflictingCredentials, message));
         }
         match head.fields.authorization.value {
-            Some(value) => Self::from_header(head, value, schemes),
+            Some(value) => Self::from_header(head, value, schemes, names),
             None => Self::from_query(head, schemes),
         }
     }
 
     fn from_header(
-        head: Head<'a>,
-        value: &'a HeaderValue,
+        head: &'a Head<'h>,
+        value: &'h HeaderValue,
         schemes: Schemes,
+        names: &'a mut acs3::Names<'h>,
     ) -> Result<Self, Rejection> {
         let text = value.as_bytes();
         let space = text.iter().position(|byte| *byte == b' ').unwrap_or(text.len());
@@ -78,8 +84,8 @@ impl<'a> Claim<'a> {
         let (id, signature, detail) = match scheme.family() {
             Family::Acs3 => {
                 let credential = acs3::Credential::parse(rest).ok_or_else(|| malformed(scheme))?;
-                let (list, names) = (credential.list, credential.signed_headers);
-                let detail = Detail::SignedHeaders { list, names };
+                *names = credential.signed_headers;
+                let detail = Detail::SignedHeaders { list: credential.list, names };
                 (credential.access_key_id, Tag::from_hex(credential.signature), detail)
             }
             Family::Fc | Family::Acs => {
@@ -94,7 +100,7 @@ impl<'a> Claim<'a> {
         };
         let security_token =
             once(head.fields.protocol(token_header.as_str()), token_header.as_str())?;
-        let time = Time::SignedAt(signed_at(&head, scheme)?);
+        let time = Time::SignedAt(signed_at(head, scheme)?);
         Ok(Self {
             head,
             scheme,
@@ -107,7 +113,7 @@ impl<'a> Claim<'a> {
         })
     }
 
-    fn from_query(head: Head<'a>, schemes: Schemes) -> Result<Self, Rejection> {
+    fn from_query(head: &'a Head<'h>, schemes: Schemes) -> Result<Self, Rejection> {
         let (mut id, mut expires, mut token, mut signature) = (None, None, None, None);
         for (key, value) in parameters(head.query()) {
             let (name, slot) = match key.as_ref() {
@@ -152,19 +158,19 @@ impl<'a> Claim<'a> {
     }
 
     /// What the claim says to have signed.
-    pub(crate) fn subject(&self) -> Subject<'_, 'a> {
+    pub(crate) fn subject(&self) -> Subject<'_, 'h> {
         let terms = match &self.detail {
             Detail::None => Terms::None,
             Detail::Expires(expires) => Terms::Expires(expires),
             Detail::SignedHeaders { names, .. } => Terms::SignedHeaders(names),
         };
-        Subject { head: &self.head, scheme: self.scheme, terms }
+        Subject { head: self.head, scheme: self.scheme, terms }
     }
 
     /// The names in `SignedHeaders`, under a scheme that has them.
-    pub(crate) fn signed_headers(&self) -> Option<&[&'a str]> {
+    pub(crate) fn signed_headers(&self) -> Option<&'a [&'h str]> {
         match &self.detail {
-            Detail::SignedHeaders { names, .. } => Some(names),
+            Detail::SignedHeaders { names, .. } => Some(*names),
             _ => None,
         }
     }

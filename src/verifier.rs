@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind};
 use crate::headers::{FC_PREFIX, X_ACS_CONTENT_SHA256, X_ACS_DATE};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::scheme::dialect::{Dialect, Dialects, Form};
+use crate::scheme::acs3::Names;
 use crate::scheme::reduce::Seen;
 use crate::scheme::{Family, Scheme, Schemes};
 use crate::signature::{Keyed, same_text};
@@ -242,7 +243,8 @@ impl<K: KeyStore> Verifier<K> {
         head: Head<'_>,
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        let claim = self.policy.read(head, now)?;
+        let mut names = Names::new();
+        let claim = self.policy.read(&head, &mut names, now)?;
         let keys = self.keys.lookup(&claim.access_key_id).map_err(|error| unavailable(&error))?;
         self.policy.decide(&claim, keys.as_slice(), now)
     }
@@ -267,7 +269,8 @@ impl<K: AsyncKeyStore> Verifier<K> {
         head: Head<'_>,
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        let claim = self.policy.read(head, now)?;
+        let mut names = Names::new();
+        let claim = self.policy.read(&head, &mut names, now)?;
         let keys = self.keys.lookup(&claim.access_key_id).await;
         let keys = keys.map_err(|error| unavailable(&error))?;
         self.policy.decide(&claim, keys.as_slice(), now)
@@ -276,15 +279,20 @@ impl<K: AsyncKeyStore> Verifier<K> {
 
 impl Policy {
     /// Checks shape, time and coverage.
-    fn read<'a>(&self, head: Head<'a>, now: SystemTime) -> Result<Claim<'a>, Rejection> {
-        let claim = Claim::read(head, self.schemes)?;
+    fn read<'a, 'h>(
+        &self,
+        head: &'a Head<'h>,
+        names: &'a mut Names<'h>,
+        now: SystemTime,
+    ) -> Result<Claim<'a, 'h>, Rejection> {
+        let claim = Claim::read(head, self.schemes, names)?;
         self.check_time(&claim, now)
             .and_then(|()| self.check_coverage(&claim))
             .map_err(|rejection| rejection.by(&claim.access_key_id))?;
         Ok(claim)
     }
 
-    fn check_time(&self, claim: &Claim<'_>, now: SystemTime) -> Result<(), Rejection> {
+    fn check_time(&self, claim: &Claim<'_, '_>, now: SystemTime) -> Result<(), Rejection> {
         match claim.time {
             Time::SignedAt(time) if distance(time, now) > self.max_skew => {
                 let text = |time| match claim.scheme.family() {
@@ -315,9 +323,9 @@ impl Policy {
 
     /// Whether everything is signed that must be, but for what a trigger acts upon:
     /// that is found while canonicalising.
-    fn check_coverage(&self, claim: &Claim<'_>) -> Result<(), Rejection> {
+    fn check_coverage(&self, claim: &Claim<'_, '_>) -> Result<(), Rejection> {
         let Some(signed) = claim.signed_headers() else { return Ok(()) };
-        let head = &claim.head;
+        let head = claim.head;
         if !signed.contains(&X_ACS_DATE.as_str()) {
             return Err(unsigned(X_ACS_DATE.as_str()));
         }
@@ -334,13 +342,13 @@ impl Policy {
     /// Checks ambiguity and signature against the live keys of the access key id.
     fn decide(
         &self,
-        claim: &Claim<'_>,
+        claim: &Claim<'_, '_>,
         keys: &[SigningKey],
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
         let live = || keys.iter().filter(|key| key.is_live(now));
         let mut refused = None;
-        let mut tried = Tried::new(&claim.head);
+        let mut tried = Tried::new(claim.head);
         for accepted in self.accepted(claim.scheme) {
             if !tried.differs(accepted.form) {
                 continue;
@@ -390,7 +398,7 @@ impl Policy {
     /// An ambiguity that must not be, whether they match or not.
     fn compare(
         &self,
-        claim: &Claim<'_>,
+        claim: &Claim<'_, '_>,
         accepted: &Accepted,
         keyed: &Keyed,
     ) -> Result<Option<Quirks>, Ambiguity> {
@@ -414,7 +422,7 @@ impl Policy {
     }
 
     /// The headers that a trigger acts upon and that are neither signed nor exempt.
-    fn unsigned_headers<'a>(&self, claim: &Claim<'a>) -> impl Iterator<Item = &'a str> {
+    fn unsigned_headers<'h>(&self, claim: &Claim<'_, 'h>) -> impl Iterator<Item = &'h str> {
         let is_signed = |name: &str| match claim.signed_headers() {
             Some(signed) => signed.contains(&name) || name == X_ACS_CONTENT_SHA256,
             None => claim.scheme.family() == Family::Fc || !name.starts_with(FC_PREFIX),
@@ -475,7 +483,7 @@ impl From<Dialects> for Forms {
 }
 
 /// Whether the claim carries the security token that belongs to a key.
-fn token_fits(claim: &Claim<'_>, key: &SigningKey) -> bool {
+fn token_fits(claim: &Claim<'_, '_>, key: &SigningKey) -> bool {
     key.token().is_none_or(|token| {
         same_text(token.as_bytes(), claim.security_token.as_deref().unwrap_or_default())
     })

@@ -110,7 +110,7 @@ impl Part {
     }
 }
 
-type Parts = SmallVec<[Part; 32]>;
+type Parts = SmallVec<[Part; 64]>;
 
 impl QueryRules {
     /// Writes the parameters of `query`, without the one named `except`, and
@@ -230,63 +230,64 @@ struct Open {
 impl Reader<'_> {
     fn read(mut self, query: &[u8]) -> Quirks {
         let mut quirks = Quirks::NONE;
-        let mut open = self.open();
-        let mut at = 0;
-        while let Some(byte) = query.get(at) {
-            at += 1;
-            match *byte {
-                b'&' => {
-                    quirks |= self.close(open);
-                    open = self.open();
-                }
-                b'=' if open.equals.is_none() => {
-                    open.equals = Some(self.filled);
-                    self.push(b'=');
-                }
-                b'%' => match escape(&query[at - 1..]) {
-                    Some(b'&') if self.rules.cut == Cut::AfterDecoding => {
-                        quirks |= in_key_or_value(b'&', open.equals.is_none());
-                        quirks |= self.close(open);
-                        open = self.open();
-                        at += 2;
-                    }
+        let mut part = self.open();
+        let mut rest = query;
+        loop {
+            rest = self.take_plain(rest);
+            let Some((special, after)) = rest.split_first() else { break };
+            let mut byte = *special;
+            let mut escaped = false;
+            if byte == b'%' {
+                match escape(rest) {
                     Some(decoded) => {
-                        quirks |= in_key_or_value(decoded, open.equals.is_none());
-                        open.wide |= !decoded.is_ascii();
-                        self.push(decoded);
-                        at += 2;
+                        escaped = true;
+                        byte = decoded;
+                        quirks |= in_key_or_value(decoded, part.equals.is_none());
                     }
                     None => {
                         quirks |= Quirks::MALFORMED;
-                        open.faulty = true;
-                        self.push(b'%');
+                        part.faulty = true;
                     }
-                },
-                b'+' => {
-                    if self.rules.plus == Plus::Space {
-                        self.push(b' ');
-                    } else {
-                        quirks |= Quirks::PLUS;
-                        self.push(b'+');
-                    }
-                }
-                b';' => {
-                    quirks |= Quirks::SEMICOLON;
-                    if self.rules.cut == Cut::AmpersandOrSemicolon {
-                        quirks |= self.close(open);
-                        open = self.open();
-                    } else {
-                        open.faulty = true;
-                        self.push(b';');
-                    }
-                }
-                byte => {
-                    open.wide |= !byte.is_ascii();
-                    self.push(byte);
                 }
             }
+            rest = if escaped { &rest[3..] } else { after };
+            match byte {
+                b'&' if !escaped || self.rules.cut == Cut::AfterDecoding => {
+                    quirks |= self.close(part);
+                    part = self.open();
+                    continue;
+                }
+                b'=' if !escaped && part.equals.is_none() => part.equals = Some(self.filled),
+                b'+' if !escaped && self.rules.plus == Plus::Space => byte = b' ',
+                b'+' if !escaped => quirks |= Quirks::PLUS,
+                b';' if !escaped => {
+                    quirks |= Quirks::SEMICOLON;
+                    if self.rules.cut == Cut::AmpersandOrSemicolon {
+                        quirks |= self.close(part);
+                        part = self.open();
+                        continue;
+                    }
+                    part.faulty = true;
+                }
+                _ => part.wide |= !byte.is_ascii(),
+            }
+            self.push(byte);
         }
-        quirks | self.close(open)
+        quirks | self.close(part)
+    }
+
+    /// Takes over what stands for itself from the front of a query.
+    fn take_plain<'q>(&mut self, query: &'q [u8]) -> &'q [u8] {
+        let mut taken = 0;
+        for (to, byte) in self.text[self.filled..].iter_mut().zip(query) {
+            if !PLAIN[usize::from(*byte)] {
+                break;
+            }
+            *to = *byte;
+            taken += 1;
+        }
+        self.filled += taken;
+        &query[taken..]
     }
 
     fn open(&self) -> Open {
@@ -404,6 +405,17 @@ fn decode(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(decoded)
 }
 
+/// Which bytes stand for themselves in every query.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        plain[byte] = !matches!(byte as u8, b'&' | b'=' | b'%' | b'+' | b';');
+        byte += 1;
+    }
+    plain
+};
+
 /// What a decoded byte makes ambiguous in a key or in a value.
 const fn in_key_or_value(byte: u8, in_key: bool) -> Quirks {
     match (byte, in_key) {
@@ -422,7 +434,8 @@ const fn in_key_or_value(byte: u8, in_key: bool) -> Quirks {
 fn with_scratch(len: usize, mut work: impl FnMut(&mut [u8])) {
     match len {
         0..=256 => work(&mut [0; 256]),
-        257..=4096 => work(&mut [0; 4096]),
+        257..=2048 => work(&mut [0; 2048]),
+        2049..=4096 => work(&mut [0; 4096]),
         _ => work(&mut vec![0; len]),
     }
 }

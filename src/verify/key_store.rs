@@ -214,7 +214,7 @@ impl<K: KeyStore + ?Sized> KeyStore for Arc<K> {
 
 /// Keys that are known from the start.
 #[derive(Clone, Default)]
-pub struct StaticKeys(HashMap<String, Vec<SigningKey>>);
+pub struct StaticKeys(HashMap<String, Vec<SigningKey>, foldhash::fast::RandomState>);
 
 impl StaticKeys {
     /// No keys.
