@@ -6,6 +6,7 @@ use crate::claim::{Claim, Time};
 use crate::headers::{ACS_PREFIX, CONTENT_MD5, FC_PREFIX, X_ACS_CONTENT_SHA256};
 use crate::scheme::dialect::Dialect;
 use crate::scheme::{Family, Scheme};
+use crate::signature::Tag;
 use http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use std::fmt;
 use std::ops::Range;
@@ -25,6 +26,7 @@ pub struct VerifiedCaller {
     time: Time,
     covers_body: bool,
     quirks: Quirks,
+    signature: Option<Tag>,
 }
 
 /// What the texts of a caller are taken from.
@@ -70,6 +72,7 @@ impl VerifiedCaller {
             time: claim.time,
             covers_body: !digest.text().is_empty(),
             quirks,
+            signature: claim.signature,
         }
     }
 
@@ -155,6 +158,13 @@ impl VerifiedCaller {
     /// compared with the body itself.
     pub fn covers_body(&self) -> bool {
         self.covers_body
+    }
+
+    /// What is the same for replays of this request and for no other: its signature,
+    /// which covers the nonce where there is one. As 32 bytes, a shorter one being
+    /// filled up with zeros.
+    pub fn replay_key(&self) -> [u8; 32] {
+        self.signature.map(|signature| *signature.padded()).unwrap_or_default()
     }
 
     /// What was ambiguous about the request and let through all the same, because

@@ -8,7 +8,7 @@ use crate::canonical::{Head, implied_host};
 use crate::clock::{from_unix, parse_acs_date, parse_http_date};
 use crate::headers::{
     QUERY_ACCESS_KEY_ID, QUERY_EXPIRES, QUERY_SECURITY_TOKEN, QUERY_SIGNATURE, X_ACS_DATE,
-    X_ACS_SECURITY_TOKEN, X_ACS_SIGNATURE_NONCE, X_FC_SECURITY_TOKEN,
+    X_ACS_SECURITY_TOKEN, X_FC_SECURITY_TOKEN,
 };
 use crate::rejection::{Rejection, RejectionKind};
 use crate::scheme::{Family, Scheme, Schemes, Subject, Terms, access_key_id, acs3, parse_pair};
@@ -25,6 +25,7 @@ pub(crate) struct Claim<'a, 'h> {
     pub(crate) authorization: Option<&'a HeaderValue>,
     pub(crate) access_key_id: Cow<'a, str>,
     pub(crate) security_token: Option<Cow<'a, [u8]>>,
+    pub(crate) nonce: Option<&'h HeaderValue>,
     /// `None` when its text cannot be that of a signature.
     pub(crate) signature: Option<Tag>,
     pub(crate) time: Time,
@@ -100,6 +101,8 @@ impl<'a, 'h> Claim<'a, 'h> {
         };
         let security_token =
             once(head.fields.protocol(token_header.as_str()), token_header.as_str())?;
+        let nonce = scheme.family().nonce_header().as_str();
+        let nonce = once(head.fields.protocol(nonce), nonce)?;
         let time = Time::SignedAt(signed_at(head, scheme)?);
         Ok(Self {
             head,
@@ -107,6 +110,7 @@ impl<'a, 'h> Claim<'a, 'h> {
             authorization: Some(value),
             access_key_id: Cow::Borrowed(id),
             security_token: security_token.map(trim).map(Cow::Borrowed),
+            nonce: nonce.filter(|nonce| !trim(nonce).is_empty()),
             signature,
             time,
             detail,
@@ -151,6 +155,7 @@ impl<'a, 'h> Claim<'a, 'h> {
             authorization: None,
             access_key_id: Cow::Owned(access_key_id),
             security_token: token,
+            nonce: None,
             signature: Tag::from_base64(&signature, 32),
             time: Time::Until(until),
             detail: Detail::Expires(expires),
@@ -207,8 +212,6 @@ fn signed_at(head: &Head<'_>, scheme: Scheme) -> Result<SystemTime, Rejection> {
         Family::Acs3 => (fields.protocol(X_ACS_DATE.as_str()), "x-acs-date"),
         Family::Fc | Family::Acs => (fields.date, "Date"),
     };
-    let nonce = X_ACS_SIGNATURE_NONCE.as_str();
-    once(fields.protocol(nonce), nonce)?;
     let Some(value) = once(field, label)? else {
         return Err(Rejection::new(
             RejectionKind::MissingDate,

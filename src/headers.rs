@@ -14,6 +14,9 @@ pub static X_ACS_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-acs-sec
 pub static X_ACS_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-acs-content-sha256");
 /// `x-acs-signature-nonce`: unique for each request, where it is sent.
 pub static X_ACS_SIGNATURE_NONCE: HeaderName = HeaderName::from_static("x-acs-signature-nonce");
+/// `x-fc-signature-nonce`: unique for each request under `FC`. The name is this
+/// crate's: the documentation of `FC` has no nonce, but signs every `x-fc-` header.
+pub static X_FC_SIGNATURE_NONCE: HeaderName = HeaderName::from_static("x-fc-signature-nonce");
 /// `content-md5`: the digest of the body under `FC` and `acs`.
 pub static CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 

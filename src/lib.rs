@@ -17,6 +17,7 @@ mod scheme;
 pub mod sign;
 mod signature;
 mod signer;
+mod unique;
 mod verifier;
 pub mod verify;
 

@@ -8,8 +8,6 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 use std::borrow::Cow;
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Why a request is refused.
 ///
@@ -60,18 +58,28 @@ pub enum RejectionKind {
     UnknownAccessKey,
     /// The signature differs.
     SignatureMismatch,
+    /// A request that must have a nonce has none that is signed.
+    MissingNonce,
+    /// The same signed request has been seen before.
+    Replayed,
     /// Keys could not be looked up. The client is not at fault.
     KeyStoreUnavailable,
+    /// The store of a replay guard cannot tell whether the request has been seen, being
+    /// full or out of reach. The client is not at fault.
+    ReplayStoreUnavailable,
 }
 
 impl RejectionKind {
     /// The HTTP status it is answered with: 403, but 400 for
-    /// [`HostMismatch`](Self::HostMismatch) and 503 for
-    /// [`KeyStoreUnavailable`](Self::KeyStoreUnavailable).
+    /// [`HostMismatch`](Self::HostMismatch), and 503 for
+    /// [`KeyStoreUnavailable`](Self::KeyStoreUnavailable) and
+    /// [`ReplayStoreUnavailable`](Self::ReplayStoreUnavailable).
     pub const fn status(self) -> StatusCode {
         match self {
             Self::HostMismatch => StatusCode::BAD_REQUEST,
-            Self::KeyStoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             _ => StatusCode::FORBIDDEN,
         }
     }
@@ -83,7 +91,7 @@ impl RejectionKind {
             Self::UnknownAccessKey => "InvalidAccessKeyID",
             Self::SignatureMismatch => "SignatureNotMatch",
             Self::HostMismatch => "InvalidArgument",
-            Self::KeyStoreUnavailable => "ServiceUnavailable",
+            Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => "ServiceUnavailable",
             _ => "AccessDenied",
         }
     }
@@ -94,12 +102,14 @@ impl RejectionKind {
     pub const fn grpc_status(self) -> u8 {
         match self {
             Self::HostMismatch => 3,
-            Self::KeyStoreUnavailable => 14,
+            Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => 14,
             Self::RequestTimeTooSkewed
             | Self::Expired
             | Self::ExpiresTooLate
             | Self::UnsignedHeader
-            | Self::Ambiguous => 7,
+            | Self::Ambiguous
+            | Self::MissingNonce
+            | Self::Replayed => 7,
             _ => 16,
         }
     }
@@ -255,17 +265,11 @@ fn grpc(rejection: &Rejection) -> Response<Bytes> {
 /// A fresh request id in the form of the gateway: `1`, Unix seconds in
 /// hexadecimal and 20 random digits, e.g. `1-65d71219-15d63510-fecf237c590c`.
 pub(crate) fn request_id() -> HeaderValue {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    // Unique rather than secret: keyed hashes of a counter, with keys that the
-    // standard library draws at random once for each thread.
-    let random = |salt: u64| {
-        let mut hasher = std::hash::RandomState::new().build_hasher();
-        hasher.write_u64(COUNT.fetch_add(1, Ordering::Relaxed) ^ salt);
-        hasher.finish()
-    };
     let seconds = crate::clock::to_unix(std::time::SystemTime::now());
-    let text = format!("1-{seconds:08x}-{:08x}-{:012x}", random(1) >> 32, random(2) >> 16);
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("1-0-0-0"))
+    let number = crate::unique::number();
+    let (head, tail) = (number >> 96, number & 0xffff_ffff_ffff);
+    HeaderValue::from_str(&format!("1-{seconds:08x}-{head:08x}-{tail:012x}"))
+        .unwrap_or(HeaderValue::from_static("1-0-0-0"))
 }
 
 #[cfg(test)]

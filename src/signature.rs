@@ -162,6 +162,11 @@ impl Tag {
         &self.bytes[..self.len]
     }
 
+    /// The same with zeros behind it, up to 32 bytes.
+    pub(crate) fn padded(&self) -> &[u8; 32] {
+        &self.bytes
+    }
+
     /// Reads a signature in base64; only the canonical form of `len` bytes will do.
     pub(crate) fn from_base64(text: &[u8], len: usize) -> Option<Self> {
         let mut bytes = [0; 36];
@@ -206,9 +211,8 @@ impl Tag {
     pub(crate) fn matches(&self, other: &Self) -> bool {
         // What is behind a shorter tag is zeros in both.
         let words = self.bytes.as_chunks::<8>().0.iter().zip(other.bytes.as_chunks::<8>().0);
-        let differ = words.fold(0, |differ, (a, b)| {
-            differ | (u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b))
-        });
+        let differ = words
+            .fold(0, |differ, (a, b)| differ | (u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b)));
         (differ.ct_eq(&0) & self.len.ct_eq(&other.len)).into()
     }
 }

@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind};
 use crate::headers::{X_ACS_DATE, X_ACS_SECURITY_TOKEN, X_FC_SECURITY_TOKEN};
 use crate::scheme::dialect::Form;
 use crate::scheme::{Family, Scheme, Subject, Terms, acs3};
+use crate::unique;
 use http::header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Uri};
@@ -39,12 +40,13 @@ use std::time::SystemTime;
 pub struct Signer {
     credentials: Credentials,
     scheme: Scheme,
+    nonce: bool,
 }
 
 impl Signer {
     /// Signs with [`Scheme::Fc`].
     pub fn new(credentials: Credentials) -> Self {
-        Self { credentials, scheme: Scheme::Fc }
+        Self { credentials, scheme: Scheme::Fc, nonce: false }
     }
 
     /// Signs with another scheme.
@@ -54,6 +56,16 @@ impl Signer {
     /// is what a [`Presigner`](crate::Presigner) does.
     pub fn with_scheme(self, scheme: Scheme) -> Result<Self, Error> {
         Ok(Self { scheme: Self::header_scheme(scheme)?, ..self })
+    }
+
+    /// Makes every request unique by a signed nonce: `x-acs-signature-nonce`, or
+    /// `x-fc-signature-nonce` under [`Scheme::Fc`].
+    ///
+    /// Off by default. Two equal requests within one second otherwise have the same
+    /// signature, so a server that refuses replays would refuse the second.
+    #[must_use]
+    pub fn with_nonce(self) -> Self {
+        Self { nonce: true, ..self }
     }
 
     /// The scheme, if it is one that signs in headers.
@@ -174,7 +186,7 @@ impl Signer {
 
     /// Sets everything that is signed, once there is room for all of it.
     fn prepare(&self, headers: &mut HeaderMap, now: SystemTime) -> Result<(), Error> {
-        if headers.try_reserve(3).is_err() {
+        if headers.try_reserve(4).is_err() {
             let rule = "there is no room for signature headers: http allows 32768 headers";
             return Err(Error::new(ErrorKind::TooManyHeaders, rule));
         }
@@ -184,6 +196,10 @@ impl Signer {
             Family::Acs3 => (&X_ACS_DATE, text_value(&format_acs_date(now)), &X_ACS_SECURITY_TOKEN),
         };
         headers.insert(date_name, date);
+        if self.nonce {
+            let name = self.scheme.family().nonce_header();
+            headers.insert(name, text_value(format!("{:032x}", unique::number()).as_bytes()));
+        }
         match self.credentials.key().token() {
             Some(token) => drop(headers.insert(token_name, token.clone())),
             None => drop(headers.remove(token_name)),

@@ -9,8 +9,8 @@ use crate::credentials::SigningKey;
 use crate::error::{Error, ErrorKind};
 use crate::headers::{FC_PREFIX, X_ACS_CONTENT_SHA256, X_ACS_DATE};
 use crate::rejection::{Rejection, RejectionKind};
-use crate::scheme::dialect::{Dialect, Dialects, Form};
 use crate::scheme::acs3::Names;
+use crate::scheme::dialect::{Dialect, Dialects, Form};
 use crate::scheme::reduce::Seen;
 use crate::scheme::{Family, Scheme, Schemes};
 use crate::signature::{Keyed, same_text};
@@ -86,6 +86,7 @@ struct Policy {
     allowed: Quirks,
     unsigned_allowed: Vec<HeaderName>,
     must_be_signed: Vec<HeaderName>,
+    nonce_required: bool,
     /// Stands in for the secret of an unknown access key.
     decoy: Keyed,
 }
@@ -111,6 +112,7 @@ impl<K> Verifier<K> {
             allowed: Quirks::NONE,
             unsigned_allowed: Vec::new(),
             must_be_signed: Vec::new(),
+            nonce_required: false,
             decoy: Keyed::new(b"of an access key that does not exist"),
         };
         Self { keys, policy }
@@ -157,6 +159,15 @@ impl<K> Verifier<K> {
     #[must_use]
     pub fn with_required_headers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
         self.policy.must_be_signed.extend(names);
+        self
+    }
+
+    /// Refuses requests that carry no signed nonce: `x-acs-signature-nonce`, or
+    /// `x-fc-signature-nonce` under [`Scheme::Fc`]. Presigned URLs have none, and so
+    /// are refused. Off by default.
+    #[must_use]
+    pub fn with_required_nonce(mut self) -> Self {
+        self.policy.nonce_required = true;
         self
     }
 
@@ -223,7 +234,7 @@ impl<K: KeyStore> Verifier<K> {
     /// # Errors
     /// A [`Rejection`] that says which [check](Verifier#order-of-checks) failed.
     pub fn verify_at(&self, parts: &Parts, now: SystemTime) -> Result<VerifiedCaller, Rejection> {
-        self.verify_head(Head::new(&parts.method, &parts.uri, &parts.headers), now)
+        self.verify_head(&Head::new(&parts.method, &parts.uri, &parts.headers), now)
     }
 
     /// Verifies a whole request as of `now`. Its body is not looked at.
@@ -235,16 +246,16 @@ impl<K: KeyStore> Verifier<K> {
         request: &Request<B>,
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        self.verify_head(Head::new(request.method(), request.uri(), request.headers()), now)
+        self.verify_head(&Head::new(request.method(), request.uri(), request.headers()), now)
     }
 
     pub(crate) fn verify_head(
         &self,
-        head: Head<'_>,
+        head: &Head<'_>,
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
         let mut names = Names::new();
-        let claim = self.policy.read(&head, &mut names, now)?;
+        let claim = self.policy.read(head, &mut names, now)?;
         let keys = self.keys.lookup(&claim.access_key_id).map_err(|error| unavailable(&error))?;
         self.policy.decide(&claim, keys.as_slice(), now)
     }
@@ -261,16 +272,16 @@ impl<K: AsyncKeyStore> Verifier<K> {
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
         let head = Head::new(&parts.method, &parts.uri, &parts.headers);
-        self.verify_head_async(head, now).await
+        self.verify_head_async(&head, now).await
     }
 
     pub(crate) async fn verify_head_async(
         &self,
-        head: Head<'_>,
+        head: &Head<'_>,
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
         let mut names = Names::new();
-        let claim = self.policy.read(&head, &mut names, now)?;
+        let claim = self.policy.read(head, &mut names, now)?;
         let keys = self.keys.lookup(&claim.access_key_id).await;
         let keys = keys.map_err(|error| unavailable(&error))?;
         self.policy.decide(&claim, keys.as_slice(), now)
@@ -324,10 +335,18 @@ impl Policy {
     /// Whether everything is signed that must be, but for what a trigger acts upon:
     /// that is found while canonicalising.
     fn check_coverage(&self, claim: &Claim<'_, '_>) -> Result<(), Rejection> {
+        let nonce = claim.scheme.family().nonce_header();
+        if self.nonce_required && claim.nonce.is_none() {
+            let message = format!("required HTTP header {nonce} was not specified");
+            return Err(Rejection::new(RejectionKind::MissingNonce, message));
+        }
         let Some(signed) = claim.signed_headers() else { return Ok(()) };
         let head = claim.head;
         if !signed.contains(&X_ACS_DATE.as_str()) {
             return Err(unsigned(X_ACS_DATE.as_str()));
+        }
+        if self.nonce_required && !signed.contains(&nonce.as_str()) {
+            return Err(unsigned(nonce.as_str()));
         }
         for name in &self.must_be_signed {
             let is_there = head.headers.contains_key(name)

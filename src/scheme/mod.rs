@@ -9,8 +9,10 @@ pub(crate) mod reduce;
 mod strictness;
 
 use crate::canonical::{Head, Quirks, Sink};
+use crate::headers::{X_ACS_SIGNATURE_NONCE, X_FC_SIGNATURE_NONCE};
 use crate::signature::{self, Algorithm, Hasher, Keyed, Tag};
 use dialect::Form;
+use http::HeaderName;
 use std::fmt;
 use std::str::FromStr;
 
@@ -113,6 +115,16 @@ pub(crate) enum Family {
     Fc,
     Acs3,
     Acs,
+}
+
+impl Family {
+    /// The header that makes a request unique.
+    pub(crate) fn nonce_header(self) -> &'static HeaderName {
+        match self {
+            Self::Fc => &X_FC_SIGNATURE_NONCE,
+            Self::Acs3 | Self::Acs => &X_ACS_SIGNATURE_NONCE,
+        }
+    }
 }
 
 /// A set of schemes.

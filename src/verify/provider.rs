@@ -76,7 +76,7 @@ where
             let (parts, body) = request.into_parts();
             let target = settings.target(&parts.uri, &parts.extensions);
             let head = Head::new(&parts.method, target, &parts.headers);
-            let verdict = verifier.verify_head_async(head, settings.clock.now()).await;
+            let verdict = verifier.verify_head_async(&head, settings.clock.now()).await;
             match settings.admit(Request::from_parts(parts, body), verdict) {
                 Ok(request) => Ok(inner.call(request).await?.map(ResponseBody::inner)),
                 Err(response) => Ok(response.map(ResponseBody::refused)),

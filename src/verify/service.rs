@@ -60,7 +60,7 @@ where
         }
         let target = settings.target(request.uri(), request.extensions());
         let head = Head::new(request.method(), target, request.headers());
-        let verdict = self.verifier.verify_head(head, settings.clock.now());
+        let verdict = self.verifier.verify_head(&head, settings.clock.now());
         match settings.admit(request, verdict) {
             Ok(request) => ResponseFuture::inner(self.inner.call(request)),
             Err(response) => ResponseFuture::refused(response),
