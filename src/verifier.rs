@@ -15,9 +15,9 @@ use crate::scheme::reduce::Seen;
 use crate::scheme::{Family, Scheme, Schemes};
 use crate::signature::{Keyed, same_text};
 use crate::verify::{AsyncKeyStore, KeyStore, KeyStoreError};
-use http::Request;
-use http::header::HeaderName;
+use http::header::{HeaderMap, HeaderName};
 use http::request::Parts;
+use http::{Method, Request, Uri};
 use smallvec::SmallVec;
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -234,7 +234,7 @@ impl<K: KeyStore> Verifier<K> {
     /// # Errors
     /// A [`Rejection`] that says which [check](Verifier#order-of-checks) failed.
     pub fn verify_at(&self, parts: &Parts, now: SystemTime) -> Result<VerifiedCaller, Rejection> {
-        self.verify_head(&Head::new(&parts.method, &parts.uri, &parts.headers), now)
+        self.check(&parts.method, &parts.uri, &parts.headers, now)
     }
 
     /// Verifies a whole request as of `now`. Its body is not looked at.
@@ -246,16 +246,19 @@ impl<K: KeyStore> Verifier<K> {
         request: &Request<B>,
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        self.verify_head(&Head::new(request.method(), request.uri(), request.headers()), now)
+        self.check(request.method(), request.uri(), request.headers(), now)
     }
 
-    pub(crate) fn verify_head(
+    pub(crate) fn check(
         &self,
-        head: &Head<'_>,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
+        let head = Head::new(method, uri, headers);
         let mut names = Names::new();
-        let claim = self.policy.read(head, &mut names, now)?;
+        let claim = self.policy.read(&head, &mut names, now)?;
         let keys = self.keys.lookup(&claim.access_key_id).map_err(|error| unavailable(&error))?;
         self.policy.decide(&claim, keys.as_slice(), now)
     }
@@ -271,17 +274,19 @@ impl<K: AsyncKeyStore> Verifier<K> {
         parts: &Parts,
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        let head = Head::new(&parts.method, &parts.uri, &parts.headers);
-        self.verify_head_async(&head, now).await
+        self.check_async(&parts.method, &parts.uri, &parts.headers, now).await
     }
 
-    pub(crate) async fn verify_head_async(
+    pub(crate) async fn check_async(
         &self,
-        head: &Head<'_>,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
+        let head = Head::new(method, uri, headers);
         let mut names = Names::new();
-        let claim = self.policy.read(head, &mut names, now)?;
+        let claim = self.policy.read(&head, &mut names, now)?;
         let keys = self.keys.lookup(&claim.access_key_id).await;
         let keys = keys.map_err(|error| unavailable(&error))?;
         self.policy.decide(&claim, keys.as_slice(), now)

@@ -1,6 +1,5 @@
 use super::layer::Settings;
 use super::{AsyncKeyStore, ResponseBody, VerifyLayer};
-use crate::canonical::Head;
 use crate::clock::{Clock, SystemClock};
 use crate::rejection::{FcResponse, RejectionResponse};
 use crate::verifier::Verifier;
@@ -75,8 +74,8 @@ where
             // The head alone is held while keys are awaited: a body is not `Sync`.
             let (parts, body) = request.into_parts();
             let target = settings.target(&parts.uri, &parts.extensions);
-            let head = Head::new(&parts.method, target, &parts.headers);
-            let verdict = verifier.verify_head_async(&head, settings.clock.now()).await;
+            let now = settings.clock.now();
+            let verdict = verifier.check_async(&parts.method, target, &parts.headers, now).await;
             match settings.admit(Request::from_parts(parts, body), verdict) {
                 Ok(request) => Ok(inner.call(request).await?.map(ResponseBody::inner)),
                 Err(response) => Ok(response.map(ResponseBody::refused)),

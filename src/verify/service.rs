@@ -1,7 +1,6 @@
 use super::layer::{Mode, Settings};
 use super::{KeyStore, ResponseBody, ResponseFuture};
 use crate::caller::VerifiedCaller;
-use crate::canonical::Head;
 use crate::clock::{Clock, SystemClock};
 use crate::headers::{X_ACS_SECURITY_TOKEN, X_FC_SECURITY_TOKEN};
 use crate::rejection::{FcResponse, Rejection, RejectionKind, RejectionResponse};
@@ -59,8 +58,8 @@ where
             return ResponseFuture::inner(self.inner.call(request));
         }
         let target = settings.target(request.uri(), request.extensions());
-        let head = Head::new(request.method(), target, request.headers());
-        let verdict = self.verifier.verify_head(&head, settings.clock.now());
+        let (method, headers) = (request.method(), request.headers());
+        let verdict = self.verifier.check(method, target, headers, settings.clock.now());
         match settings.admit(request, verdict) {
             Ok(request) => ResponseFuture::inner(self.inner.call(request)),
             Err(response) => ResponseFuture::refused(response),
