@@ -46,8 +46,8 @@
 //! The default headers of a reqwest client are added after signing, where the
 //! request does not have them. So set a header that is signed (`content-type`,
 //! `content-md5`, `x-fc-…`, `x-acs-…`) on the request, not on the client.
-//! [`Scheme::Acs`](crate::Scheme::Acs) signs `accept`, which every reqwest client
-//! adds: without one, a request is an error under that scheme.
+//! [`Scheme::Acs`] signs `accept`, which every reqwest client adds: without one, a
+//! request is an error under that scheme.
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind};

@@ -54,16 +54,22 @@ impl<'a> Fields<'a> {
         let mut fields = Self::default();
         for (name, value) in headers {
             let name = name.as_str();
-            match name {
-                "authorization" => fields.authorization.push(value),
-                "host" => fields.host.push(value),
-                "date" => fields.date.push(value),
-                "accept" => fields.accept.push(value),
-                "content-type" => fields.content_type.push(value),
-                "content-md5" => fields.content_md5.push(value),
-                _ if is_protocol(name) => fields.protocol.push(Protocol { name, value }),
-                _ => {}
-            }
+            // By length first: most names are none of these.
+            let field = match (name.len(), name) {
+                (4, "host") => &mut fields.host,
+                (4, "date") => &mut fields.date,
+                (6, "accept") => &mut fields.accept,
+                (11, "content-md5") => &mut fields.content_md5,
+                (12, "content-type") => &mut fields.content_type,
+                (13, "authorization") => &mut fields.authorization,
+                _ => {
+                    if is_protocol(name) {
+                        fields.protocol.push(Protocol { name, value });
+                    }
+                    continue;
+                }
+            };
+            field.push(value);
         }
         order::sort(
             &mut fields.protocol,

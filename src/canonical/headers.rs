@@ -43,14 +43,21 @@ pub(crate) fn write_all<S: Sink>(
 ) -> Quirks {
     let mut quirks = Quirks::NONE;
     let mut rest = headers;
-    while let Some(first) = rest.first() {
-        let same = rest.iter().take_while(|header| header.name == first.name).count();
-        let (values, after) = rest.split_at(same);
+    while let [first, after @ ..] = rest {
         sink.put(first.name.as_bytes());
         sink.put_byte(b':');
-        quirks |= repeated.write(values.iter().map(|header| header.value), sink);
+        match after {
+            [second, ..] if second.name == first.name => {
+                let same = rest.iter().take_while(|header| header.name == first.name).count();
+                quirks |= repeated.write(rest[..same].iter().map(|header| header.value), sink);
+                rest = &rest[same..];
+            }
+            _ => {
+                sink.put(trim(first.value));
+                rest = after;
+            }
+        }
         sink.put_byte(b'\n');
-        rest = after;
     }
     quirks
 }

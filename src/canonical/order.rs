@@ -42,32 +42,68 @@ impl Collation {
 
 /// Sorts by `compare`, which must order by the `text` of the items first, under this
 /// collation. Items that compare equal keep their order.
-///
-/// Most texts differ within six bytes of where any two of them begin to differ, and
-/// numbers are sorted much faster than texts: those six bytes and the position of
-/// the item make one. What is equal so far is compared in full afterwards.
-///
-/// # Limits
-/// The first 65 536 items are sorted; no URI or header map has more.
 pub(crate) fn sort<'t, T: Copy>(
     items: &mut [T],
     collation: Collation,
     text: impl Fn(&T) -> &'t [u8],
     compare: impl Fn(&T, &T) -> Ordering,
 ) {
-    let [first, others @ ..] = &*items else { return };
-    let first = text(first);
-    let shared = others.iter().fold(first.len(), |shared, item| match shared {
+    match items.len() {
+        0 | 1 => {}
+        2..=FEW => sort_few(items, |item| collation.prefix(text(item)), compare),
+        _ => sort_many(items, collation, text, compare),
+    }
+}
+
+/// How many items are sorted by inserting one after the other.
+const FEW: usize = 12;
+
+fn sort_few<T: Copy>(
+    items: &mut [T],
+    prefix: impl Fn(&T) -> u64,
+    compare: impl Fn(&T, &T) -> Ordering,
+) {
+    let mut prefixes = [0; FEW];
+    for at in 0..items.len() {
+        let (item, key) = (items[at], prefix(&items[at]));
+        let mut to = at;
+        while to > 0 {
+            let before = prefixes[to - 1];
+            let stays = before < key
+                || before == key && compare(&items[to - 1], &item) != Ordering::Greater;
+            if stays {
+                break;
+            }
+            prefixes[to] = before;
+            items[to] = items[to - 1];
+            to -= 1;
+        }
+        prefixes[to] = key;
+        items[to] = item;
+    }
+}
+
+/// Most texts differ within six bytes of where any two of them begin to differ, and
+/// numbers are sorted much faster than texts: those six bytes and the position of
+/// the item make one. What is equal so far is compared in full afterwards.
+///
+/// The first 65 536 items are sorted; no URI or header map has more.
+fn sort_many<'t, T: Copy>(
+    items: &mut [T],
+    collation: Collation,
+    text: impl Fn(&T) -> &'t [u8],
+    compare: impl Fn(&T, &T) -> Ordering,
+) {
+    let first = text(&items[0]);
+    let shared = items[1..].iter().fold(first.len(), |shared, item| match shared {
         0 => 0,
         shared => shared_prefix(&first[..shared], text(item)),
     });
-    let mut keys: SmallVec<[u64; 64]> = SmallVec::new();
-    for (item, position) in items.iter().zip(0..=u16::MAX) {
-        keys.push(collation.prefix(&text(item)[shared..]) | u64::from(position));
-    }
-    if keys.is_sorted() && keys.windows(2).all(|pair| pair[0] >> 16 != pair[1] >> 16) {
-        return;
-    }
+    let mut keys: SmallVec<[u64; 64]> = items
+        .iter()
+        .zip(0..=u16::MAX)
+        .map(|(item, position)| collation.prefix(&text(item)[shared..]) | u64::from(position))
+        .collect();
     keys.sort_unstable();
     let unsorted: SmallVec<[T; 64]> = SmallVec::from_slice(items);
     for (item, key) in items.iter_mut().zip(&keys) {
@@ -112,25 +148,27 @@ mod tests {
         let texts = ["", "a", "ab", "ab\0", "param-1", "param-10", "param-2", "é", "～", "😀"];
         for collation in [Collation::Bytes, Collation::Utf16] {
             for lead in ["", "x", "a-shared-beginning-"] {
-                let mut items: Vec<(String, usize)> = texts
-                    .iter()
-                    .cycle()
-                    .take(37)
-                    .enumerate()
-                    .map(|(index, text)| (format!("{lead}{text}"), index * 7 % 37))
-                    .collect();
-                let mut expected: Vec<_> = items.iter().collect();
-                expected.sort_by(|a, b| collation.compare(a.0.as_bytes(), b.0.as_bytes()));
-                let expected: Vec<_> = expected.into_iter().cloned().collect();
-                let mut sorted: Vec<_> = items.iter_mut().map(|item| &*item).collect();
-                sort(
-                    &mut sorted,
-                    collation,
-                    |item| item.0.as_bytes(),
-                    |a, b| collation.compare(a.0.as_bytes(), b.0.as_bytes()),
-                );
-                let sorted: Vec<_> = sorted.into_iter().cloned().collect();
-                assert_eq!(sorted, expected, "{collation:?} {lead:?}");
+                for count in [2, 5, FEW, FEW + 1, 37] {
+                    let mut items: Vec<(String, usize)> = texts
+                        .iter()
+                        .cycle()
+                        .take(count)
+                        .enumerate()
+                        .map(|(index, text)| (format!("{lead}{text}"), index * 7 % count))
+                        .collect();
+                    let mut expected: Vec<_> = items.iter().collect();
+                    expected.sort_by(|a, b| collation.compare(a.0.as_bytes(), b.0.as_bytes()));
+                    let expected: Vec<_> = expected.into_iter().cloned().collect();
+                    let mut sorted: Vec<_> = items.iter_mut().map(|item| &*item).collect();
+                    sort(
+                        &mut sorted,
+                        collation,
+                        |item| item.0.as_bytes(),
+                        |a, b| collation.compare(a.0.as_bytes(), b.0.as_bytes()),
+                    );
+                    let sorted: Vec<_> = sorted.into_iter().cloned().collect();
+                    assert_eq!(sorted, expected, "{collation:?} {lead:?} {count}");
+                }
             }
         }
     }

@@ -124,8 +124,8 @@ impl QueryRules {
         if query.is_empty() && self.drop_empty {
             return Quirks::NONE;
         }
-        // Decoding never makes a text longer, but one equals sign may be added.
         let mut quirks = Quirks::NONE;
+        // One equals sign may be added.
         with_scratch(query.len() + 1, |text| {
             let mut parts = Parts::new();
             quirks = Reader { rules: self, text, filled: 0, parts: &mut parts }.read(query);
@@ -234,56 +234,70 @@ impl Reader<'_> {
         let mut rest = query;
         loop {
             rest = self.take_plain(rest);
-            let Some((special, after)) = rest.split_first() else { break };
-            let mut byte = *special;
-            let mut escaped = false;
-            if byte == b'%' {
-                match escape(rest) {
-                    Some(decoded) => {
-                        escaped = true;
-                        byte = decoded;
-                        quirks |= in_key_or_value(decoded, part.equals.is_none());
+            let [special, after @ ..] = rest else { break };
+            rest = after;
+            match *special {
+                b'%' => match escape(&query[query.len() - after.len() - 1..]) {
+                    Some(byte) => {
+                        rest = &after[2..];
+                        if !byte.is_ascii() {
+                            part.wide = true;
+                        } else if !byte.is_ascii_alphanumeric() {
+                            quirks |= in_key_or_value(byte, part.equals.is_none());
+                            if byte == b'&' && self.rules.cut == Cut::AfterDecoding {
+                                quirks |= self.close(part);
+                                part = self.open();
+                                continue;
+                            }
+                        }
+                        self.push(byte);
                     }
                     None => {
                         quirks |= Quirks::MALFORMED;
                         part.faulty = true;
+                        self.push(b'%');
                     }
+                },
+                b'=' => {
+                    part.equals = part.equals.or(Some(self.filled));
+                    self.push(b'=');
                 }
-            }
-            rest = if escaped { &rest[3..] } else { after };
-            match byte {
-                b'&' if !escaped || self.rules.cut == Cut::AfterDecoding => {
+                b'&' => {
                     quirks |= self.close(part);
                     part = self.open();
-                    continue;
                 }
-                b'=' if !escaped && part.equals.is_none() => part.equals = Some(self.filled),
-                b'+' if !escaped && self.rules.plus == Plus::Space => byte = b' ',
-                b'+' if !escaped => quirks |= Quirks::PLUS,
-                b';' if !escaped => {
+                b'+' if self.rules.plus == Plus::Space => self.push(b' '),
+                b'+' => {
+                    quirks |= Quirks::PLUS;
+                    self.push(b'+');
+                }
+                b';' => {
                     quirks |= Quirks::SEMICOLON;
                     if self.rules.cut == Cut::AmpersandOrSemicolon {
                         quirks |= self.close(part);
                         part = self.open();
-                        continue;
+                    } else {
+                        part.faulty = true;
+                        self.push(b';');
                     }
-                    part.faulty = true;
                 }
-                _ => part.wide |= !byte.is_ascii(),
+                wide => {
+                    part.wide = true;
+                    self.push(wide);
+                }
             }
-            self.push(byte);
         }
         quirks | self.close(part)
     }
 
     /// Takes over what stands for itself from the front of a query.
+    #[inline(always)]
     fn take_plain<'q>(&mut self, query: &'q [u8]) -> &'q [u8] {
+        // Slices of one length, so that the bounds are checked once.
+        let room = &mut self.text[self.filled..][..query.len()];
         let mut taken = 0;
-        for (to, byte) in self.text[self.filled..].iter_mut().zip(query) {
-            if !PLAIN[usize::from(*byte)] {
-                break;
-            }
-            *to = *byte;
+        while taken < query.len() && PLAIN[usize::from(query[taken])] {
+            room[taken] = query[taken];
             taken += 1;
         }
         self.filled += taken;
