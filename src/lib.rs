@@ -35,7 +35,10 @@ pub use scheme::dialect::{Dialect, Dialects};
 pub use scheme::{Scheme, Schemes};
 pub use sign::{AsyncSignLayer, SignLayer};
 pub use signer::Signer;
-pub use verifier::{DEFAULT_MAX_LIFETIME, DEFAULT_MAX_SKEW, Verifier};
+pub use verifier::{
+    DEFAULT_MAX_HEADERS_LEN, DEFAULT_MAX_LIFETIME, DEFAULT_MAX_SIGNED_HEADERS, DEFAULT_MAX_SKEW,
+    DEFAULT_MAX_TARGET_LEN, Verifier,
+};
 pub use verify::{
     AsyncKeyStore, AsyncVerifyLayer, KeyStore, KeyStoreError, Keys, Mode, StaticKeys, VerifyLayer,
 };

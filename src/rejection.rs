@@ -52,6 +52,8 @@ pub enum RejectionKind {
     UnsignedHeader,
     /// The request could be read in more than one way, or part of it is unsigned.
     Ambiguous,
+    /// The headers or the target are longer than the verifier looks at.
+    LimitExceeded,
     /// `host` and the authority of the target name different hosts.
     HostMismatch,
     /// No such access key.
@@ -71,12 +73,13 @@ pub enum RejectionKind {
 
 impl RejectionKind {
     /// The HTTP status it is answered with: 403, but 400 for
+    /// [`LimitExceeded`](Self::LimitExceeded) and
     /// [`HostMismatch`](Self::HostMismatch), and 503 for
     /// [`KeyStoreUnavailable`](Self::KeyStoreUnavailable) and
     /// [`ReplayStoreUnavailable`](Self::ReplayStoreUnavailable).
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::HostMismatch => StatusCode::BAD_REQUEST,
+            Self::LimitExceeded | Self::HostMismatch => StatusCode::BAD_REQUEST,
             Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -90,7 +93,7 @@ impl RejectionKind {
             Self::MissingCredentials | Self::MissingDate => "MissingRequiredHeader",
             Self::UnknownAccessKey => "InvalidAccessKeyID",
             Self::SignatureMismatch => "SignatureNotMatch",
-            Self::HostMismatch => "InvalidArgument",
+            Self::LimitExceeded | Self::HostMismatch => "InvalidArgument",
             Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => "ServiceUnavailable",
             _ => "AccessDenied",
         }
@@ -101,7 +104,7 @@ impl RejectionKind {
     /// does, 3 (invalid argument) and 14 (unavailable) where HTTP says 400 and 503.
     pub const fn grpc_status(self) -> u8 {
         match self {
-            Self::HostMismatch => 3,
+            Self::LimitExceeded | Self::HostMismatch => 3,
             Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => 14,
             Self::RequestTimeTooSkewed
             | Self::Expired

@@ -20,6 +20,8 @@ pub(crate) struct Fields<'a> {
     /// All whose names begin with `x-acs-` or `x-fc-`, sorted by name; values of one
     /// name in the order they arrived.
     pub(crate) protocol: SmallVec<[Protocol<'a>; 8]>,
+    /// How long all names and values are together, in bytes.
+    pub(crate) len: usize,
 }
 
 /// A header of a name that begins with `x-acs-` or `x-fc-`.
@@ -54,6 +56,7 @@ impl<'a> Fields<'a> {
         let mut fields = Self::default();
         for (name, value) in headers {
             let name = name.as_str();
+            fields.len += name.len() + value.len();
             // By length first: most names are none of these.
             let field = match (name.len(), name) {
                 (4, "host") => &mut fields.host,

@@ -1,12 +1,15 @@
-//! Verifying: from the parts of a request to a decision.
+//! What a verifier decides by.
 
+use super::{
+    DEFAULT_MAX_HEADERS_LEN, DEFAULT_MAX_LIFETIME, DEFAULT_MAX_SIGNED_HEADERS, DEFAULT_MAX_SKEW,
+    DEFAULT_MAX_TARGET_LEN,
+};
 use crate::caller::VerifiedCaller;
 use crate::canonical::quirks::Ambiguity;
 use crate::canonical::{Head, Quirks};
 use crate::claim::{Claim, Time};
 use crate::clock::{distance, format_acs_date, format_http_date};
 use crate::credentials::SigningKey;
-use crate::error::{Error, ErrorKind};
 use crate::headers::{FC_PREFIX, X_ACS_CONTENT_SHA256, X_ACS_DATE};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::scheme::acs3::Names;
@@ -14,96 +17,35 @@ use crate::scheme::dialect::{Dialect, Dialects, Form};
 use crate::scheme::reduce::Seen;
 use crate::scheme::{Family, Scheme, Schemes};
 use crate::signature::{Keyed, same_text};
-use crate::verify::{AsyncKeyStore, KeyStore, KeyStoreError};
-use http::header::{HeaderMap, HeaderName};
-use http::request::Parts;
-use http::{Method, Request, Uri};
+use http::header::HeaderName;
 use smallvec::SmallVec;
-use std::fmt;
 use std::time::{Duration, SystemTime};
-
-/// Checks the signatures of requests, whatever receives them.
-///
-/// [`VerifyLayer`](crate::VerifyLayer) does this for tower services; use a verifier
-/// by itself anywhere else. By default it accepts [`Scheme::Fc`] and
-/// [`Scheme::Acs3HmacSha256`] in [`Dialect::Standard`], a clock difference of 15
-/// minutes either way, and nothing that is ambiguous.
-///
-/// # Order of checks
-///
-/// 1. *Shape*: one set of credentials, of a scheme that is switched on, that can be
-///    read; dates and nonces at the most once; `host` and the target agree.
-/// 2. *Time*: the clock difference, or the end of a presigned URL.
-/// 3. *Coverage*: what must be signed is.
-/// 4. *Key*: looked up by its id. An unknown id costs the same HMAC as a known one.
-/// 5. *Ambiguity*, found while canonicalising.
-/// 6. *Signature*, under each dialect that could make a difference, in constant time.
-///
-/// The first check that fails decides the [`Rejection`]; an ambiguity is reported
-/// before an unknown key.
-///
-/// # Strict
-///
-/// A request is refused when another of different meaning could have its
-/// string-to-sign, or when something that is acted upon is unsigned.
-/// [`Ambiguity`] lists the cases. Let one through by name with
-/// [`Verifier::with_insecure_allowance`], or all of them, to see which occur, with
-/// [`Verifier::with_insecure_observation`].
-///
-/// ```
-/// use tower_fc::{Credentials, RejectionKind, Signer, Verifier};
-/// use std::{collections::HashMap, time::SystemTime};
-///
-/// let credentials = Credentials::new("id", "secret")?;
-/// let keys = HashMap::from([("id".to_owned(), credentials.key().clone())]);
-/// let verifier = Verifier::new(keys);
-///
-/// let (mut parts, ()) = http::Request::get("/a/b?c=d").body(())?.into_parts();
-/// let now = SystemTime::now();
-/// Signer::new(credentials).sign_at(&mut parts, now)?;
-/// assert_eq!(verifier.verify_at(&parts, now)?.access_key_id(), "id");
-///
-/// parts.uri = "/a/b?c=e".parse()?;
-/// let rejection = verifier.verify_at(&parts, now).unwrap_err();
-/// assert_eq!(rejection.kind(), RejectionKind::SignatureMismatch);
-/// assert_eq!(rejection.error_code(), "SignatureNotMatch");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone)]
-pub struct Verifier<K> {
-    keys: K,
-    policy: Policy,
-}
 
 /// Everything about a verifier but its keys.
 #[derive(Clone)]
-struct Policy {
-    schemes: Schemes,
-    dialects: Dialects,
+pub(super) struct Policy {
+    pub(super) schemes: Schemes,
+    pub(super) dialects: Dialects,
     forms: Forms,
-    max_skew: Duration,
-    max_lifetime: Duration,
-    allowed: Quirks,
-    unsigned_allowed: Vec<HeaderName>,
-    must_be_signed: Vec<HeaderName>,
-    nonce_required: bool,
+    pub(super) max_skew: Duration,
+    pub(super) max_lifetime: Duration,
+    pub(super) allowed: Quirks,
+    pub(super) unsigned_allowed: Vec<HeaderName>,
+    pub(super) must_be_signed: Vec<HeaderName>,
+    pub(super) nonce_required: bool,
+    pub(super) max_target_len: usize,
+    pub(super) max_headers_len: usize,
+    pub(super) max_signed_headers: usize,
     /// Stands in for the secret of an unknown access key.
     decoy: Keyed,
 }
 
-/// The clock difference that Function Compute accepts, either way.
-pub const DEFAULT_MAX_SKEW: Duration = Duration::from_secs(15 * 60);
-
-/// How far ahead a presigned URL may end by default: 7 days.
-pub const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
 /// Refused whatever the settings.
-const NEVER_ALLOWED: Quirks = Quirks::QUERY_CREDENTIALS.with(Quirks::ABSENT_HEADER);
+pub(super) const NEVER_ALLOWED: Quirks = Quirks::QUERY_CREDENTIALS.with(Quirks::ABSENT_HEADER);
 
-impl<K> Verifier<K> {
-    /// Verifies by the keys of a [`KeyStore`] or an [`AsyncKeyStore`].
-    pub fn new(keys: K) -> Self {
-        let policy = Policy {
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
             schemes: Schemes::DEFAULT,
             dialects: Dialects::STANDARD,
             forms: Dialects::STANDARD.into(),
@@ -113,199 +55,59 @@ impl<K> Verifier<K> {
             unsigned_allowed: Vec::new(),
             must_be_signed: Vec::new(),
             nonce_required: false,
+            max_target_len: DEFAULT_MAX_TARGET_LEN,
+            max_headers_len: DEFAULT_MAX_HEADERS_LEN,
+            max_signed_headers: DEFAULT_MAX_SIGNED_HEADERS,
             decoy: Keyed::new(b"of an access key that does not exist"),
-        };
-        Self { keys, policy }
-    }
-
-    /// Accepts these schemes and no others.
-    #[must_use]
-    pub fn with_schemes(mut self, schemes: impl Into<Schemes>) -> Self {
-        self.policy.schemes = schemes.into();
-        self
-    }
-
-    /// Accepts these dialects and no others. Presigned URLs are always read in
-    /// [`Dialect::Standard`], the only one there is for them.
-    ///
-    /// Dialects whose strings-to-sign coincide on a request cost nothing; each one
-    /// that differs costs one more HMAC before a request is refused.
-    #[must_use]
-    pub fn with_dialects(mut self, dialects: impl Into<Dialects>) -> Self {
-        self.policy.dialects = dialects.into();
-        self.policy.forms = self.policy.dialects.into();
-        self
-    }
-
-    /// Accepts this clock difference, either way, in place of 15 minutes.
-    #[must_use]
-    pub fn with_max_skew(mut self, skew: Duration) -> Self {
-        self.policy.max_skew = skew;
-        self
-    }
-
-    /// Accepts presigned URLs that end at the most this far ahead, in place of 7 days.
-    #[must_use]
-    pub fn with_max_lifetime(mut self, lifetime: Duration) -> Self {
-        self.policy.max_lifetime = lifetime;
-        self
-    }
-
-    /// Refuses requests under the `ACS3` schemes that have one of these headers
-    /// without signing it. A request without a `host` header has one in its target.
-    ///
-    /// By default `host` and `content-type` may go unsigned, because the documented
-    /// samples for HTTP triggers do not sign them.
-    #[must_use]
-    pub fn with_required_headers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
-        self.policy.must_be_signed.extend(names);
-        self
-    }
-
-    /// Refuses requests that carry no signed nonce: `x-acs-signature-nonce`, or
-    /// `x-fc-signature-nonce` under [`Scheme::Fc`]. Presigned URLs have none, and so
-    /// are refused. Off by default.
-    #[must_use]
-    pub fn with_required_nonce(mut self) -> Self {
-        self.policy.nonce_required = true;
-        self
-    }
-
-    /// Lets a header of this name go unsigned that would have to be signed, being an
-    /// `x-acs-` or `x-fc-` header.
-    ///
-    /// Insecure: whoever passes a request on can set, change and remove it.
-    /// `x-acs-content-sha256` needs no exemption: it is signed as the payload line.
-    #[must_use]
-    pub fn with_insecure_unsigned_header(mut self, name: HeaderName) -> Self {
-        self.policy.unsigned_allowed.push(name);
-        self
-    }
-
-    /// Lets requests through that are ambiguous in this one way.
-    ///
-    /// Insecure: see [`Ambiguity`] for what that opens.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidSetting`] for those that are always refused,
-    /// [`Ambiguity::QueryCredentials`] and [`Ambiguity::AbsentHeader`].
-    pub fn with_insecure_allowance(mut self, ambiguity: Ambiguity) -> Result<Self, Error> {
-        let quirk = Quirks::of(ambiguity);
-        if NEVER_ALLOWED.contains(quirk) {
-            let rule = ambiguity.rule();
-            return Err(Error::new(
-                ErrorKind::InvalidSetting,
-                format!("this can never be let through: {rule}"),
-            ));
         }
-        self.policy.allowed |= quirk;
-        Ok(self)
-    }
-
-    /// Lets every request through that is refused for being ambiguous, and reports
-    /// what was: see [`VerifiedCaller::ambiguities`]. For finding out which clients
-    /// strictness would lock out.
-    ///
-    /// Insecure for as long as it is on.
-    #[must_use]
-    pub fn with_insecure_observation(mut self) -> Self {
-        let all = Ambiguity::ALL.iter().map(|each| Quirks::of(*each));
-        self.policy.allowed = all.fold(Quirks::NONE, Quirks::with).without(NEVER_ALLOWED);
-        self
-    }
-
-    /// The keys it verifies by.
-    pub fn keys(&self) -> &K {
-        &self.keys
-    }
-}
-
-impl<K: KeyStore> Verifier<K> {
-    /// Verifies a request as of now. See [`Verifier::verify_at`].
-    ///
-    /// # Errors
-    /// As [`Verifier::verify_at`].
-    pub fn verify(&self, parts: &Parts) -> Result<VerifiedCaller, Rejection> {
-        self.verify_at(parts, SystemTime::now())
-    }
-
-    /// Verifies a request as of `now`.
-    ///
-    /// # Errors
-    /// A [`Rejection`] that says which [check](Verifier#order-of-checks) failed.
-    pub fn verify_at(&self, parts: &Parts, now: SystemTime) -> Result<VerifiedCaller, Rejection> {
-        self.check(&parts.method, &parts.uri, &parts.headers, now)
-    }
-
-    /// Verifies a whole request as of `now`. Its body is not looked at.
-    ///
-    /// # Errors
-    /// As [`Verifier::verify_at`].
-    pub fn verify_request_at<B>(
-        &self,
-        request: &Request<B>,
-        now: SystemTime,
-    ) -> Result<VerifiedCaller, Rejection> {
-        self.check(request.method(), request.uri(), request.headers(), now)
-    }
-
-    pub(crate) fn check(
-        &self,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
-        now: SystemTime,
-    ) -> Result<VerifiedCaller, Rejection> {
-        let head = Head::new(method, uri, headers);
-        let mut names = Names::new();
-        let claim = self.policy.read(&head, &mut names, now)?;
-        let keys = self.keys.lookup(&claim.access_key_id).map_err(|error| unavailable(&error))?;
-        self.policy.decide(&claim, keys.as_slice(), now)
-    }
-}
-
-impl<K: AsyncKeyStore> Verifier<K> {
-    /// Verifies a request as of `now` by keys that have to be awaited.
-    ///
-    /// # Errors
-    /// As [`Verifier::verify_at`].
-    pub async fn verify_async_at(
-        &self,
-        parts: &Parts,
-        now: SystemTime,
-    ) -> Result<VerifiedCaller, Rejection> {
-        self.check_async(&parts.method, &parts.uri, &parts.headers, now).await
-    }
-
-    pub(crate) async fn check_async(
-        &self,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
-        now: SystemTime,
-    ) -> Result<VerifiedCaller, Rejection> {
-        let head = Head::new(method, uri, headers);
-        let mut names = Names::new();
-        let claim = self.policy.read(&head, &mut names, now)?;
-        let keys = self.keys.lookup(&claim.access_key_id).await;
-        let keys = keys.map_err(|error| unavailable(&error))?;
-        self.policy.decide(&claim, keys.as_slice(), now)
     }
 }
 
 impl Policy {
+    pub(super) fn set_dialects(&mut self, dialects: Dialects) {
+        self.dialects = dialects;
+        self.forms = dialects.into();
+    }
+
     /// Checks shape, time and coverage.
-    fn read<'a, 'h>(
+    pub(super) fn read<'a, 'h>(
         &self,
         head: &'a Head<'h>,
         names: &'a mut Names<'h>,
         now: SystemTime,
     ) -> Result<Claim<'a, 'h>, Rejection> {
+        self.check_size(head)?;
         let claim = Claim::read(head, self.schemes, names)?;
         self.check_time(&claim, now)
             .and_then(|()| self.check_coverage(&claim))
             .map_err(|rejection| rejection.by(&claim.access_key_id))?;
         Ok(claim)
+    }
+
+    /// So that the work for a request that turns out to be refused is bounded.
+    fn check_size(&self, head: &Head<'_>) -> Result<(), Rejection> {
+        let over = |what: &str, len: usize, most: usize, unit: &str| {
+            let message = format!("{what}: {len} {unit}, and {most} at the most are allowed");
+            Err(Rejection::new(RejectionKind::LimitExceeded, message))
+        };
+        let target_len = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+        if target_len > self.max_target_len {
+            return over("the length of path and query", target_len, self.max_target_len, "bytes");
+        }
+        if head.fields.len > self.max_headers_len {
+            return over(
+                "the length of all headers",
+                head.fields.len,
+                self.max_headers_len,
+                "bytes",
+            );
+        }
+        let authorization = head.fields.authorization.text();
+        let signed = memchr::memchr_iter(b';', authorization).count() + 1;
+        if signed > self.max_signed_headers {
+            return over("the number of signed headers", signed, self.max_signed_headers, "names");
+        }
+        Ok(())
     }
 
     fn check_time(&self, claim: &Claim<'_, '_>, now: SystemTime) -> Result<(), Rejection> {
@@ -364,7 +166,7 @@ impl Policy {
     }
 
     /// Checks ambiguity and signature against the live keys of the access key id.
-    fn decide(
+    pub(super) fn decide(
         &self,
         claim: &Claim<'_, '_>,
         keys: &[SigningKey],
@@ -543,21 +345,4 @@ impl<'a, 'h> Tried<'a, 'h> {
 fn unsigned(name: &str) -> Rejection {
     let message = format!("the HTTP header {name} must be signed");
     Rejection::new(RejectionKind::UnsignedHeader, message)
-}
-
-fn unavailable(_: &KeyStoreError) -> Rejection {
-    let message = "access keys cannot be looked up at the moment";
-    Rejection::new(RejectionKind::KeyStoreUnavailable, message)
-}
-
-impl<K> fmt::Debug for Verifier<K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier")
-            .field("schemes", &self.policy.schemes)
-            .field("dialects", &self.policy.dialects)
-            .field("max_skew", &self.policy.max_skew)
-            .field("max_lifetime", &self.policy.max_lifetime)
-            .field("allowed", &self.policy.allowed)
-            .finish_non_exhaustive()
-    }
 }

@@ -1,0 +1,308 @@
+//! Verifying: from the parts of a request to a decision.
+
+mod policy;
+
+use crate::caller::VerifiedCaller;
+use crate::canonical::quirks::Ambiguity;
+use crate::canonical::{Head, Quirks};
+use crate::error::{Error, ErrorKind};
+use crate::rejection::{Rejection, RejectionKind};
+use crate::scheme::Schemes;
+use crate::scheme::acs3::Names;
+use crate::scheme::dialect::Dialects;
+use crate::verify::{AsyncKeyStore, KeyStore, KeyStoreError};
+use http::header::{HeaderMap, HeaderName};
+use http::request::Parts;
+use http::{Method, Request, Uri};
+use policy::{NEVER_ALLOWED, Policy};
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+/// Checks the signatures of requests, whatever receives them.
+///
+/// [`VerifyLayer`](crate::VerifyLayer) does this for tower services; use a verifier
+/// by itself anywhere else. By default it accepts [`Scheme::Fc`] and
+/// [`Scheme::Acs3HmacSha256`] in [`Dialect::Standard`], a clock difference of 15
+/// minutes either way, and nothing that is ambiguous.
+///
+/// # Order of checks
+///
+/// 1. *Size* of the target and of all headers, and the number of signed ones.
+/// 1. *Shape*: one set of credentials, of a scheme that is switched on, that can be
+///    read; dates and nonces at the most once; `host` and the target agree.
+/// 2. *Time*: the clock difference, or the end of a presigned URL.
+/// 3. *Coverage*: what must be signed is.
+/// 4. *Key*: looked up by its id. An unknown id costs the same HMAC as a known one.
+/// 5. *Ambiguity*, found while canonicalising.
+/// 6. *Signature*, under each dialect that could make a difference, in constant time.
+///
+/// The first check that fails decides the [`Rejection`]; an ambiguity is reported
+/// before an unknown key.
+///
+/// # Strict
+///
+/// A request is refused when another of different meaning could have its
+/// string-to-sign, or when something that is acted upon is unsigned.
+/// [`Ambiguity`] lists the cases. Let one through by name with
+/// [`Verifier::with_insecure_allowance`], or all of them, to see which occur, with
+/// [`Verifier::with_insecure_observation`].
+///
+/// ```
+/// use tower_fc::{Credentials, RejectionKind, Signer, Verifier};
+/// use std::{collections::HashMap, time::SystemTime};
+///
+/// let credentials = Credentials::new("id", "secret")?;
+/// let keys = HashMap::from([("id".to_owned(), credentials.key().clone())]);
+/// let verifier = Verifier::new(keys);
+///
+/// let (mut parts, ()) = http::Request::get("/a/b?c=d").body(())?.into_parts();
+/// let now = SystemTime::now();
+/// Signer::new(credentials).sign_at(&mut parts, now)?;
+/// assert_eq!(verifier.verify_at(&parts, now)?.access_key_id(), "id");
+///
+/// parts.uri = "/a/b?c=e".parse()?;
+/// let rejection = verifier.verify_at(&parts, now).unwrap_err();
+/// assert_eq!(rejection.kind(), RejectionKind::SignatureMismatch);
+/// assert_eq!(rejection.error_code(), "SignatureNotMatch");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Verifier<K> {
+    keys: K,
+    policy: Policy,
+}
+
+/// The clock difference that Function Compute accepts, either way.
+pub const DEFAULT_MAX_SKEW: Duration = Duration::from_secs(15 * 60);
+
+/// How far ahead a presigned URL may end by default: 7 days.
+pub const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How long a target may be by default, in bytes: four times what an HTTP trigger takes.
+pub const DEFAULT_MAX_TARGET_LEN: usize = 16 * 1024;
+
+/// How long the names and values of all headers may be together by default, in
+/// bytes: four times what an HTTP trigger takes.
+pub const DEFAULT_MAX_HEADERS_LEN: usize = 32 * 1024;
+
+/// How many names `SignedHeaders` may have by default.
+pub const DEFAULT_MAX_SIGNED_HEADERS: usize = 100;
+
+impl<K> Verifier<K> {
+    /// Verifies by the keys of a [`KeyStore`] or an [`AsyncKeyStore`].
+    pub fn new(keys: K) -> Self {
+        Self { keys, policy: Policy::default() }
+    }
+
+    /// Accepts these schemes and no others.
+    #[must_use]
+    pub fn with_schemes(mut self, schemes: impl Into<Schemes>) -> Self {
+        self.policy.schemes = schemes.into();
+        self
+    }
+
+    /// Accepts these dialects and no others. Presigned URLs are always read in
+    /// [`Dialect::Standard`], the only one there is for them.
+    ///
+    /// Dialects whose strings-to-sign coincide on a request cost nothing; each one
+    /// that differs costs one more HMAC before a request is refused.
+    #[must_use]
+    pub fn with_dialects(mut self, dialects: impl Into<Dialects>) -> Self {
+        self.policy.set_dialects(dialects.into());
+        self
+    }
+
+    /// Accepts this clock difference, either way, in place of 15 minutes.
+    #[must_use]
+    pub fn with_max_skew(mut self, skew: Duration) -> Self {
+        self.policy.max_skew = skew;
+        self
+    }
+
+    /// Accepts presigned URLs that end at the most this far ahead, in place of 7 days.
+    #[must_use]
+    pub fn with_max_lifetime(mut self, lifetime: Duration) -> Self {
+        self.policy.max_lifetime = lifetime;
+        self
+    }
+
+    /// Refuses longer targets (path and query), in bytes, in place of those over 16 KiB.
+    #[must_use]
+    pub fn with_max_target_len(mut self, len: usize) -> Self {
+        self.policy.max_target_len = len;
+        self
+    }
+
+    /// Refuses requests whose header names and values are longer together, in bytes,
+    /// in place of those over 32 KiB.
+    #[must_use]
+    pub fn with_max_headers_len(mut self, len: usize) -> Self {
+        self.policy.max_headers_len = len;
+        self
+    }
+
+    /// Refuses longer `SignedHeaders` lists, in names, in place of those over 100.
+    #[must_use]
+    pub fn with_max_signed_headers(mut self, count: usize) -> Self {
+        self.policy.max_signed_headers = count;
+        self
+    }
+
+    /// Refuses requests under the `ACS3` schemes that have one of these headers
+    /// without signing it. A request without a `host` header has one in its target.
+    ///
+    /// By default `host` and `content-type` may go unsigned, because the documented
+    /// samples for HTTP triggers do not sign them.
+    #[must_use]
+    pub fn with_required_headers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.policy.must_be_signed.extend(names);
+        self
+    }
+
+    /// Refuses requests that carry no signed nonce: `x-acs-signature-nonce`, or
+    /// `x-fc-signature-nonce` under [`Scheme::Fc`]. Presigned URLs have none, and so
+    /// are refused. Off by default.
+    #[must_use]
+    pub fn with_required_nonce(mut self) -> Self {
+        self.policy.nonce_required = true;
+        self
+    }
+
+    /// Lets a header of this name go unsigned that would have to be signed, being an
+    /// `x-acs-` or `x-fc-` header.
+    ///
+    /// Insecure: whoever passes a request on can set, change and remove it.
+    /// `x-acs-content-sha256` needs no exemption: it is signed as the payload line.
+    #[must_use]
+    pub fn with_insecure_unsigned_header(mut self, name: HeaderName) -> Self {
+        self.policy.unsigned_allowed.push(name);
+        self
+    }
+
+    /// Lets requests through that are ambiguous in this one way.
+    ///
+    /// Insecure: see [`Ambiguity`] for what that opens.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSetting`] for those that are always refused,
+    /// [`Ambiguity::QueryCredentials`] and [`Ambiguity::AbsentHeader`].
+    pub fn with_insecure_allowance(mut self, ambiguity: Ambiguity) -> Result<Self, Error> {
+        let quirk = Quirks::of(ambiguity);
+        if NEVER_ALLOWED.contains(quirk) {
+            let rule = ambiguity.rule();
+            return Err(Error::new(
+                ErrorKind::InvalidSetting,
+                format!("this can never be let through: {rule}"),
+            ));
+        }
+        self.policy.allowed |= quirk;
+        Ok(self)
+    }
+
+    /// Lets every request through that is refused for being ambiguous, and reports
+    /// what was: see [`VerifiedCaller::ambiguities`]. For finding out which clients
+    /// strictness would lock out.
+    ///
+    /// Insecure for as long as it is on.
+    #[must_use]
+    pub fn with_insecure_observation(mut self) -> Self {
+        let all = Ambiguity::ALL.iter().map(|each| Quirks::of(*each));
+        self.policy.allowed = all.fold(Quirks::NONE, Quirks::with).without(NEVER_ALLOWED);
+        self
+    }
+
+    /// The keys it verifies by.
+    pub fn keys(&self) -> &K {
+        &self.keys
+    }
+}
+
+impl<K: KeyStore> Verifier<K> {
+    /// Verifies a request as of now. See [`Verifier::verify_at`].
+    ///
+    /// # Errors
+    /// As [`Verifier::verify_at`].
+    pub fn verify(&self, parts: &Parts) -> Result<VerifiedCaller, Rejection> {
+        self.verify_at(parts, SystemTime::now())
+    }
+
+    /// Verifies a request as of `now`.
+    ///
+    /// # Errors
+    /// A [`Rejection`] that says which [check](Verifier#order-of-checks) failed.
+    pub fn verify_at(&self, parts: &Parts, now: SystemTime) -> Result<VerifiedCaller, Rejection> {
+        self.check(&parts.method, &parts.uri, &parts.headers, now)
+    }
+
+    /// Verifies a whole request as of `now`. Its body is not looked at.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify_at`].
+    pub fn verify_request_at<B>(
+        &self,
+        request: &Request<B>,
+        now: SystemTime,
+    ) -> Result<VerifiedCaller, Rejection> {
+        self.check(request.method(), request.uri(), request.headers(), now)
+    }
+
+    pub(crate) fn check(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        now: SystemTime,
+    ) -> Result<VerifiedCaller, Rejection> {
+        let head = Head::new(method, uri, headers);
+        let mut names = Names::new();
+        let claim = self.policy.read(&head, &mut names, now)?;
+        let keys = self.keys.lookup(&claim.access_key_id).map_err(|error| unavailable(&error))?;
+        self.policy.decide(&claim, keys.as_slice(), now)
+    }
+}
+
+impl<K: AsyncKeyStore> Verifier<K> {
+    /// Verifies a request as of `now` by keys that have to be awaited.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify_at`].
+    pub async fn verify_async_at(
+        &self,
+        parts: &Parts,
+        now: SystemTime,
+    ) -> Result<VerifiedCaller, Rejection> {
+        self.check_async(&parts.method, &parts.uri, &parts.headers, now).await
+    }
+
+    pub(crate) async fn check_async(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        now: SystemTime,
+    ) -> Result<VerifiedCaller, Rejection> {
+        let head = Head::new(method, uri, headers);
+        let mut names = Names::new();
+        let claim = self.policy.read(&head, &mut names, now)?;
+        let keys = self.keys.lookup(&claim.access_key_id).await;
+        let keys = keys.map_err(|error| unavailable(&error))?;
+        self.policy.decide(&claim, keys.as_slice(), now)
+    }
+}
+
+fn unavailable(_: &KeyStoreError) -> Rejection {
+    let message = "access keys cannot be looked up at the moment";
+    Rejection::new(RejectionKind::KeyStoreUnavailable, message)
+}
+
+impl<K> fmt::Debug for Verifier<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("schemes", &self.policy.schemes)
+            .field("dialects", &self.policy.dialects)
+            .field("max_skew", &self.policy.max_skew)
+            .field("max_lifetime", &self.policy.max_lifetime)
+            .field("allowed", &self.policy.allowed)
+            .finish_non_exhaustive()
+    }
+}
