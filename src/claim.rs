@@ -4,7 +4,7 @@
 use crate::canonical::fields::Field;
 use crate::canonical::headers::trim;
 use crate::canonical::query::parameters;
-use crate::canonical::{Head, implied_host};
+use crate::canonical::{Head, implied_host, without_default_port};
 use crate::clock::{from_unix, parse_acs_date, parse_http_date};
 use crate::headers::{
     QUERY_ACCESS_KEY_ID, QUERY_EXPIRES, QUERY_SECURITY_TOKEN, QUERY_SIGNATURE, X_ACS_DATE,
@@ -198,8 +198,8 @@ fn check_host(head: &Head<'_>) -> Result<(), Rejection> {
     let (Some(host), Some(authority)) = (head.fields.host.value, head.uri.authority()) else {
         return Ok(());
     };
-    let agrees = |other: &[u8]| trim(host).eq_ignore_ascii_case(other);
-    if agrees(implied_host(authority, head.uri)) || agrees(authority.as_str().as_bytes()) {
+    let host = without_default_port(trim(host), head.uri);
+    if host.eq_ignore_ascii_case(implied_host(authority, head.uri)) {
         return Ok(());
     }
     mismatch("the Host header and the authority of the target name different hosts")

@@ -36,9 +36,11 @@ pub enum ErrorKind {
     InvalidSetting,
     /// Credentials could not be obtained from their provider. Trying again may help.
     Provider,
-    /// The request has no room for the headers of a signature: `http` allows
-    /// 32 768 headers at the most.
+    /// The request has no room for the headers of a signature: it has as many as `http`
+    /// allows, which is some 24 000.
     TooManyHeaders,
+    /// A URL that is not a URI as `http` reads it.
+    InvalidUri,
     /// A lifetime of a presigned URL that is zero, or ends beyond what can be written.
     InvalidLifetime,
     /// A URL to be presigned has parameters of a presigned URL already.

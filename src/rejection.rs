@@ -208,16 +208,18 @@ impl<F: Fn(&Rejection, &Parts) -> Response<Bytes>> RejectionResponse for F {
 /// Answers as Function Compute does: the [status](RejectionKind::status), a JSON
 /// object with `ErrorCode` and `ErrorMessage`, and an `x-fc-request-id`.
 ///
-/// A request whose `content-type` begins with `application/grpc` is answered the
-/// gRPC way instead: status 200, `grpc-status` and `grpc-message`.
+/// A request whose `content-type` is `application/grpc`, or that with something added
+/// (`+proto`, `-web`), is answered the gRPC way instead: status 200, `grpc-status` and
+/// `grpc-message`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FcResponse;
 
 impl RejectionResponse for FcResponse {
     fn rejection_response(&self, rejection: &Rejection, parts: &Parts) -> Response<Bytes> {
-        let content_type = parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-        let is_grpc = content_type.is_some_and(|value| value.starts_with(b"application/grpc"));
-        let mut response = if is_grpc { grpc(rejection) } else { json(rejection) };
+        let mut response = match parts.headers.get(CONTENT_TYPE).filter(|value| is_grpc(value)) {
+            Some(content_type) => grpc(rejection, content_type),
+            None => json(rejection),
+        };
         response.headers_mut().insert(&X_FC_REQUEST_ID, request_id());
         response
     }
@@ -246,10 +248,16 @@ fn escape_json(text: &str, out: &mut String) {
     }
 }
 
-fn grpc(rejection: &Rejection) -> Response<Bytes> {
+fn is_grpc(content_type: &HeaderValue) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    let (begins, rest) = content_type.as_bytes().split_at_checked(GRPC.len()).unwrap_or_default();
+    begins.eq_ignore_ascii_case(GRPC) && matches!(rest, [] | [b'+' | b'-' | b';' | b' ', ..])
+}
+
+fn grpc(rejection: &Rejection, content_type: &HeaderValue) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(CONTENT_TYPE, content_type.clone());
     headers.insert("grpc-status", HeaderValue::from(u16::from(rejection.kind().grpc_status())));
     // Percent-encoded, as the gRPC protocol asks for.
     let mut message = String::new();

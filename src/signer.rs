@@ -8,7 +8,7 @@ use crate::headers::{X_ACS_DATE, X_ACS_SECURITY_TOKEN, X_FC_SECURITY_TOKEN};
 use crate::scheme::dialect::Form;
 use crate::scheme::{Family, Scheme, Subject, Terms, acs3};
 use crate::unique;
-use http::header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue};
+use http::header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Uri};
 use std::time::SystemTime;
@@ -103,8 +103,8 @@ impl Signer {
     /// Without a `host` header, what HTTP clients make of the URI's authority is signed.
     ///
     /// # Errors
-    /// [`ErrorKind::TooManyHeaders`] when the request has no room for the headers; it
-    /// is left as it was.
+    /// [`ErrorKind::TooManyHeaders`] when the request has no room for the headers, which
+    /// is far beyond what goes over any wire; it is left unsigned.
     pub fn sign_at(&self, parts: &mut Parts, now: SystemTime) -> Result<(), Error> {
         self.apply(&parts.method, &parts.uri, &mut parts.headers, now)
     }
@@ -178,33 +178,32 @@ impl Signer {
         headers: &mut HeaderMap,
         now: SystemTime,
     ) -> Result<(), Error> {
+        headers.remove(AUTHORIZATION);
         self.prepare(headers, now)?;
         let value = self.authorization(&Head::new(method, uri, headers));
-        headers.insert(AUTHORIZATION, value);
-        Ok(())
+        set(headers, &AUTHORIZATION, value)
     }
 
-    /// Sets everything that is signed, once there is room for all of it.
+    /// Sets everything that is signed.
     fn prepare(&self, headers: &mut HeaderMap, now: SystemTime) -> Result<(), Error> {
-        if headers.try_reserve(4).is_err() {
-            let rule = "there is no room for signature headers: http allows 32768 headers";
-            return Err(Error::new(ErrorKind::TooManyHeaders, rule));
-        }
-        let (date_name, date, token_name) = match self.scheme.family() {
+        let family = self.scheme.family();
+        let (date_name, date, token_name) = match family {
             Family::Fc => (&DATE, text_value(&format_http_date(now)), &X_FC_SECURITY_TOKEN),
             Family::Acs => (&DATE, text_value(&format_http_date(now)), &X_ACS_SECURITY_TOKEN),
             Family::Acs3 => (&X_ACS_DATE, text_value(&format_acs_date(now)), &X_ACS_SECURITY_TOKEN),
         };
-        headers.insert(date_name, date);
+        set(headers, date_name, date)?;
         if self.nonce {
-            let name = self.scheme.family().nonce_header();
-            headers.insert(name, text_value(format!("{:032x}", unique::number()).as_bytes()));
+            let nonce = text_value(format!("{:032x}", unique::number()).as_bytes());
+            set(headers, family.nonce_header(), nonce)?;
         }
         match self.credentials.key().token() {
-            Some(token) => drop(headers.insert(token_name, token.clone())),
-            None => drop(headers.remove(token_name)),
+            Some(token) => set(headers, token_name, token.clone()),
+            None => {
+                headers.remove(token_name);
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// The value of `authorization` for a request that is complete but for it.
@@ -257,6 +256,14 @@ impl Signer {
     fn form(&self) -> &'static Form {
         Form::standard(self.scheme.family())
     }
+}
+
+/// Sets a header in place of all that are there of its name.
+fn set(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) -> Result<(), Error> {
+    headers.try_insert(name, value).map(drop).map_err(|_| {
+        let rule = "there is no room for another header: the request has as many as http allows";
+        Error::new(ErrorKind::TooManyHeaders, rule)
+    })
 }
 
 /// A header value of text that is made of visible ASCII characters and spaces.

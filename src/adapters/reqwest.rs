@@ -136,7 +136,7 @@ fn uri_of(request: &Request) -> Result<Uri, Error> {
             return Error::new(ErrorKind::UriTooLong, rule);
         }
         let rule = "the URL is not an absolute http or https URI that hyper can send";
-        Error::new(ErrorKind::InvalidSetting, rule)
+        Error::new(ErrorKind::InvalidUri, rule)
     })
 }
 

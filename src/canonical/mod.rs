@@ -75,10 +75,15 @@ impl<'a> Head<'a> {
 pub(crate) fn implied_host<'a>(authority: &'a Authority, uri: &Uri) -> &'a [u8] {
     let text = authority.as_str();
     let host = text.rsplit_once('@').map_or(text, |(_, host)| host);
-    let default_port = match uri.scheme_str() {
-        Some("https" | "wss") => ":443",
-        Some("http" | "ws") => ":80",
-        _ => return host.as_bytes(),
+    without_default_port(host.as_bytes(), uri)
+}
+
+/// A host and port without the port that the scheme of a URI implies.
+pub(crate) fn without_default_port<'a>(host: &'a [u8], uri: &Uri) -> &'a [u8] {
+    let default_port: &[u8] = match uri.scheme_str() {
+        Some("https" | "wss") => b":443",
+        Some("http" | "ws") => b":80",
+        _ => return host,
     };
-    host.strip_suffix(default_port).unwrap_or(host).as_bytes()
+    host.strip_suffix(default_port).unwrap_or(host)
 }

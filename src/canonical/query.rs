@@ -433,7 +433,8 @@ const PLAIN: [bool; 256] = {
 /// What a decoded byte makes ambiguous in a key or in a value.
 const fn in_key_or_value(byte: u8, in_key: bool) -> Quirks {
     match (byte, in_key) {
-        (b'\n', _) => Quirks::NEWLINE,
+        (b'\n', true) => Quirks::KEY_NEWLINE,
+        (b'\n', false) => Quirks::VALUE_NEWLINE,
         (b'=', true) => Quirks::KEY_EQUALS,
         (b'&', true) => Quirks::KEY_AMPERSAND,
         (b'%', true) => Quirks::KEY_PERCENT,

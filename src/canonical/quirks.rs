@@ -49,8 +49,10 @@ ambiguities! {
     PathMalformed = PATH_MALFORMED, "the path contains a percent sign that begins no escape";
     /// A path whose bytes are not UTF-8, where the dialect replaces them.
     PathNotUtf8 = PATH_NOT_UTF8, "the decoded path is not UTF-8";
-    /// `%0A` in a query parameter.
-    Newline = NEWLINE, "a query parameter contains an encoded line feed";
+    /// `%0A` in the name of a parameter, where the dialect signs names unencoded.
+    KeyNewline = KEY_NEWLINE, "the name of a query parameter contains an encoded line feed";
+    /// `%0A` in the value of a parameter, where the dialect signs values unencoded.
+    ValueNewline = VALUE_NEWLINE, "the value of a query parameter contains an encoded line feed";
     /// `;` in the query.
     Semicolon = SEMICOLON, "the query contains a semicolon, at which parsers disagree";
     /// A `%` in the query that begins no escape.
@@ -59,9 +61,9 @@ ambiguities! {
     NotUtf8 = NOT_UTF8, "a decoded query parameter is not UTF-8";
     /// `+` in the query, where the dialect does not sign a space for it.
     Plus = PLUS, "the query contains a plus sign, which this dialect does not sign as a space";
-    /// `%3D` in the name of a parameter.
+    /// `%3D` in the name of a parameter, where the dialect signs names unencoded.
     KeyEquals = KEY_EQUALS, "the name of a query parameter contains an encoded equals sign";
-    /// `%26` in the name of a parameter.
+    /// `%26` in the name of a parameter, where the dialect signs names unencoded.
     KeyAmpersand = KEY_AMPERSAND, "the name of a query parameter contains an encoded ampersand";
     /// `%25` in the name of a parameter, where the dialect signs names unencoded.
     KeyPercent = KEY_PERCENT, "the name of a query parameter contains an encoded percent sign";

@@ -160,9 +160,6 @@ const AS_SENT: PathRules = PathRules::new(PathForm::Raw);
 const ALWAYS: Quirks = Quirks::SEMICOLON
     .with(Quirks::MALFORMED)
     .with(Quirks::PATH_MALFORMED)
-    .with(Quirks::NEWLINE)
-    .with(Quirks::KEY_EQUALS)
-    .with(Quirks::KEY_AMPERSAND)
     .with(Quirks::NOT_UTF8)
     .with(Quirks::PATH_NOT_UTF8)
     .with(Quirks::REPEATED_HEADER)
@@ -170,6 +167,12 @@ const ALWAYS: Quirks = Quirks::SEMICOLON
     .with(Quirks::ACCEPT_UNDEFINED)
     .with(Quirks::UNSIGNED_QUERY)
     .with(Quirks::UNSIGNED_HEADER);
+
+/// Refused where names of parameters are signed unencoded.
+const PLAIN_KEYS: Quirks = Quirks::KEY_NEWLINE.with(Quirks::KEY_EQUALS).with(Quirks::KEY_AMPERSAND);
+
+/// Refused where their values are signed unencoded as well, each on a line of its own.
+const PLAIN_LINES: Quirks = PLAIN_KEYS.with(Quirks::VALUE_NEWLINE);
 
 /// Refused where the path is signed decoded.
 const DECODED_PATH: Quirks = Quirks::PATH_NEWLINE.with(Quirks::PATH_SLASH);
@@ -197,7 +200,7 @@ const FC: Form = Form {
     repeated_header: RepeatedHeader::First,
     expires_as_date: true,
     absent_accept: "",
-    refuses: ALWAYS.with(DECODED_PATH),
+    refuses: ALWAYS.with(PLAIN_LINES).with(DECODED_PATH),
 };
 
 const FC_GO_FC: Form = Form { expires_as_date: false, ..FC };
@@ -231,7 +234,7 @@ const FC_JAVA_GATEWAY: Form = Form {
         ..FC_QUERY
     }),
     repeated_header: RepeatedHeader::Joined,
-    refuses: ALWAYS,
+    refuses: ALWAYS.with(PLAIN_LINES),
     ..FC
 };
 
@@ -245,7 +248,7 @@ const FC_NODE_FC2: Form = Form {
     }),
     repeated_header: RepeatedHeader::Joined,
     expires_as_date: false,
-    refuses: ALWAYS,
+    refuses: ALWAYS.with(PLAIN_LINES),
     ..FC
 };
 
@@ -277,14 +280,14 @@ const ACS3: Form = Form {
     refuses: ALWAYS,
 };
 
-/// Refused where keys are written without encoding: other dialects write the
-/// encoded form of another key like that.
-const PLAIN_KEYS: Quirks = Quirks::KEY_PERCENT;
+/// Refused in `ACS3` where keys are signed unencoded: other dialects write the encoded
+/// form of another key like that.
+const KEYS_AMONG_ENCODED: Quirks = PLAIN_KEYS.with(Quirks::KEY_PERCENT);
 
 const ACS3_PY: Form = Form {
     path: AS_SENT,
     query: Some(QueryRules { utf8: Utf8::Replace, key: Encoding::Plain, ..ACS3_QUERY }),
-    refuses: ALWAYS.with(PLAIN_KEYS),
+    refuses: ALWAYS.with(KEYS_AMONG_ENCODED),
     ..ACS3
 };
 
@@ -296,14 +299,14 @@ const ACS3_NODE: Form = Form {
         collation: Collation::Utf16,
         ..ACS3_QUERY
     }),
-    refuses: ALWAYS.with(PLAIN_KEYS).with(Quirks::PATH_PLUS),
+    refuses: ALWAYS.with(KEYS_AMONG_ENCODED).with(Quirks::PATH_PLUS),
     ..ACS3
 };
 
 const ACS3_GO: Form = Form {
     path: PathRules { form: PathForm::Raw, dollar: Times::Never, form_chars: Times::Every },
     query: Some(QueryRules { key: Encoding::FormChars, drop_faulty: true, ..ACS3_QUERY }),
-    refuses: ALWAYS.with(PLAIN_KEYS).with(Quirks::PATH_PLUS).with(Quirks::KEY_PLUS),
+    refuses: ALWAYS.with(KEYS_AMONG_ENCODED).with(Quirks::PATH_PLUS).with(Quirks::KEY_PLUS),
     ..ACS3
 };
 
@@ -394,7 +397,7 @@ const ACS: Form = Form {
     repeated_header: RepeatedHeader::First,
     expires_as_date: false,
     absent_accept: "",
-    refuses: ALWAYS.with(Quirks::VALUE_AMPERSAND),
+    refuses: ALWAYS.with(PLAIN_LINES).with(Quirks::VALUE_AMPERSAND),
 };
 
 const ACS_JAVA: Form = Form {

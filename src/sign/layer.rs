@@ -11,7 +11,7 @@ use tower_layer::Layer;
 ///
 /// Put it *inside* a retry layer, so that every attempt gets a date of its own, and
 /// outside (before) nothing that changes the target, the host, or a signed header.
-/// A request that already has as many headers as `http` allows (32 768) cannot be
+/// A request that already has as many headers as `http` allows (some 24 000) cannot be
 /// signed; it goes out unsigned, for the server to refuse.
 #[derive(Clone, Debug)]
 pub struct SignLayer<C = SystemClock> {

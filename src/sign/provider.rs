@@ -1,5 +1,5 @@
 use crate::clock::{Clock, SystemClock};
-use crate::credentials::ProvideCredentials;
+use crate::credentials::{Credentials, ProvideCredentials};
 use crate::error::{BoxError, Error};
 use crate::scheme::Scheme;
 use crate::signer::Signer;
@@ -18,17 +18,17 @@ use tower_service::Service;
 /// Asks its provider for every request; one that fails is not sent, and the error,
 /// a boxed [`Error`], is returned in its place. Each request costs one boxed
 /// future and one clone of the inner service more than [`SignLayer`](super::SignLayer).
-#[derive(Clone)]
 pub struct AsyncSignLayer<P, C = SystemClock> {
     provider: Arc<P>,
     scheme: Scheme,
+    nonce: bool,
     clock: C,
 }
 
 impl<P> AsyncSignLayer<P> {
     /// Signs with what `provider` gives, by [`Scheme::Fc`].
     pub fn new(provider: P) -> Self {
-        Self { provider: Arc::new(provider), scheme: Scheme::Fc, clock: SystemClock }
+        Self { provider: Arc::new(provider), scheme: Scheme::Fc, nonce: false, clock: SystemClock }
     }
 }
 
@@ -42,9 +42,22 @@ impl<P, C> AsyncSignLayer<P, C> {
         Ok(self)
     }
 
+    /// Makes every request unique. See [`Signer::with_nonce`].
+    #[must_use]
+    pub fn with_nonce(mut self) -> Self {
+        self.nonce = true;
+        self
+    }
+
     /// Tells the time by another clock than the system's.
     pub fn with_clock<T: Clock>(self, clock: T) -> AsyncSignLayer<P, T> {
-        AsyncSignLayer { provider: self.provider, scheme: self.scheme, clock }
+        let Self { provider, scheme, nonce, .. } = self;
+        AsyncSignLayer { provider, scheme, nonce, clock }
+    }
+
+    fn signer(&self, credentials: Credentials) -> Result<Signer, Error> {
+        let signer = Signer::new(credentials).with_scheme(self.scheme)?;
+        Ok(if self.nonce { signer.with_nonce() } else { signer })
     }
 }
 
@@ -52,12 +65,18 @@ impl<S, P, C: Clone> Layer<S> for AsyncSignLayer<P, C> {
     type Service = AsyncSign<S, P, C>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let layer = AsyncSignLayer {
+        AsyncSign { inner, layer: self.clone() }
+    }
+}
+
+impl<P, C: Clone> Clone for AsyncSignLayer<P, C> {
+    fn clone(&self) -> Self {
+        Self {
             provider: Arc::clone(&self.provider),
             scheme: self.scheme,
+            nonce: self.nonce,
             clock: self.clock.clone(),
-        };
-        AsyncSign { inner, layer }
+        }
     }
 }
 
@@ -71,10 +90,15 @@ impl<P, C: fmt::Debug> fmt::Debug for AsyncSignLayer<P, C> {
 }
 
 /// The service of [`AsyncSignLayer`].
-#[derive(Debug)]
 pub struct AsyncSign<S, P, C = SystemClock> {
     inner: S,
     layer: AsyncSignLayer<P, C>,
+}
+
+impl<S: fmt::Debug, P, C: fmt::Debug> fmt::Debug for AsyncSign<S, P, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncSign").field("inner", &self.inner).field("layer", &self.layer).finish()
+    }
 }
 
 impl<S: Clone, P, C: Clone> Clone for AsyncSign<S, P, C> {
@@ -89,7 +113,7 @@ where
     S::Error: Into<BoxError>,
     S::Future: Send,
     P: ProvideCredentials + Send + Sync + 'static,
-    C: Clock,
+    C: Clock + Clone + Send + Sync + 'static,
     B: Send + 'static,
 {
     type Response = S::Response;
@@ -104,12 +128,11 @@ where
         // See AsyncVerify: the ready service is called, the clone stays.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
-        let provider = Arc::clone(&self.layer.provider);
-        let scheme = self.layer.scheme;
-        let now = self.layer.clock.now();
+        let layer = self.layer.clone();
         AsyncSignFuture(Box::pin(async move {
-            let credentials = provider.credentials().await?;
-            Signer::new(credentials).with_scheme(scheme)?.sign_request_at(&mut request, now)?;
+            let signer = layer.signer(layer.provider.credentials().await?)?;
+            // Credentials may have been a while in coming.
+            signer.sign_request_at(&mut request, layer.clock.now())?;
             inner.call(request).await.map_err(Into::into)
         }))
     }

@@ -43,8 +43,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        // The one error is a header map that is full. It leaves the request as it
-        // was, and there is no error of the inner service to report it by.
+        // The one error is a header map that is full. It leaves the request unsigned,
+        // and there is no error of the inner service to report it by.
         let _ = self.signer.sign_request_at(&mut request, self.clock.now());
         self.inner.call(request)
     }

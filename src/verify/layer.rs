@@ -90,7 +90,9 @@ impl<K, R, C> VerifyLayer<K, R, C> {
     /// health check. Credentials they carry are not looked at, and no
     /// [`VerifiedCaller`](crate::VerifiedCaller) is put into them.
     ///
-    /// The target is given as it arrived. Compare whole paths, not beginnings:
+    /// The target is the one the client sent, where
+    /// [`with_original_target`](Self::with_original_target) says what that is. Compare
+    /// whole paths, not beginnings:
     /// `/health/../admin` begins like a health check too.
     #[must_use]
     pub fn with_exemption(

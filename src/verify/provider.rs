@@ -17,8 +17,19 @@ use tower_service::Service;
 /// Made from a [`VerifyLayer`] with all its settings
 /// ([`VerifyLayer::awaiting_keys`]). Each request costs one boxed future and one
 /// clone of the inner service more.
-#[derive(Clone, Debug)]
 pub struct AsyncVerifyLayer<K, R = FcResponse, C = SystemClock>(VerifyLayer<K, R, C>);
+
+impl<K, R: Clone, C: Clone> Clone for AsyncVerifyLayer<K, R, C> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K, R, C> fmt::Debug for AsyncVerifyLayer<K, R, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.settings.debug("AsyncVerifyLayer", &self.0.verifier, f)
+    }
+}
 
 impl<K, R, C> VerifyLayer<K, R, C> {
     /// The same for keys that have to be awaited.
@@ -69,6 +80,7 @@ where
         let settings = self.settings.clone();
         AsyncResponseFuture(Box::pin(async move {
             if settings.is_exempt(&request) {
+                let request = settings.strip(request);
                 return Ok(inner.call(request).await?.map(ResponseBody::inner));
             }
             // The head alone is held while keys are awaited: a body is not `Sync`.

@@ -55,7 +55,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let settings = &self.settings;
         if settings.is_exempt(&request) {
-            return ResponseFuture::inner(self.inner.call(request));
+            return ResponseFuture::inner(self.inner.call(settings.strip(request)));
         }
         let target = settings.target(request.uri(), request.extensions());
         let (method, headers) = (request.method(), request.headers());
@@ -69,7 +69,9 @@ where
 
 impl<R, C> Settings<R, C> {
     pub(super) fn is_exempt<B>(&self, request: &Request<B>) -> bool {
-        self.exempt.as_ref().is_some_and(|exempt| exempt(request.method(), request.uri()))
+        self.exempt.as_ref().is_some_and(|exempt| {
+            exempt(request.method(), self.target(request.uri(), request.extensions()))
+        })
     }
 
     /// The target as it was signed.
@@ -96,12 +98,17 @@ impl<R, C> Settings<R, C> {
                 return Err(Box::new(response));
             }
         }
+        Ok(self.strip(request))
+    }
+
+    /// The request without the client's credentials, where they are not to be seen.
+    pub(super) fn strip<B>(&self, mut request: Request<B>) -> Request<B> {
         if self.strip {
             for name in [&AUTHORIZATION, &X_FC_SECURITY_TOKEN, &X_ACS_SECURITY_TOKEN] {
                 request.headers_mut().remove(name);
             }
         }
-        Ok(request)
+        request
     }
 
     fn lets_pass(&self, rejection: &Rejection) -> bool {

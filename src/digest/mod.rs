@@ -1,0 +1,93 @@
+//! Digests of bodies: set before signing, compared after verifying.
+//!
+//! A signature covers a body only by its digest in a signed header. [`SetDigestLayer`]
+//! sets that header in a client, outside [`SignLayer`](crate::SignLayer);
+//! [`CheckDigestLayer`] compares in a server, inside [`VerifyLayer`](crate::VerifyLayer).
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response, StatusCode};
+//! use http_body_util::{BodyExt, Full};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//! use tower_fc::digest::{BodyDigestMismatch, BufferedBody, CheckedBody};
+//! use tower_fc::{BodyPolicy, BoxError, CheckDigestLayer, SetDigestLayer};
+//! use tower_fc::{Credentials, SignLayer, StaticKeys, Verifier, VerifyLayer};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! // The server reads the body as it comes, and learns at the end whether it is right.
+//! async fn store(
+//!     request: Request<CheckedBody<Full<Bytes>>>,
+//! ) -> Result<Response<Full<Bytes>>, BoxError> {
+//!     let mut response = Response::new(Full::default());
+//!     match request.into_body().collect().await {
+//!         Ok(body) => *response.body_mut() = body.to_bytes().into(),
+//!         Err(error) if error.is::<BodyDigestMismatch>() => {
+//!             *response.status_mut() = StatusCode::FORBIDDEN;
+//!         }
+//!         Err(error) => return Err(error),
+//!     }
+//!     Ok(response)
+//! }
+//! let keys = StaticKeys::from_secrets([("LTAI5tExample", "secret")])?;
+//! let server = ServiceBuilder::new()
+//!     .layer(VerifyLayer::new(Verifier::new(keys)))
+//!     .layer(CheckDigestLayer::new().with_policy(BodyPolicy::Require))
+//!     .service(service_fn(store));
+//!
+//! // What lies between the two may change the body, but not the digest.
+//! let network = |request: Request<BufferedBody>| {
+//!     request.map(|body| match body.data().as_ref() {
+//!         b"pay 10 to mallory?" => Full::from("pay 99 to mallory!"),
+//!         _ => Full::from(body.data().clone()),
+//!     })
+//! };
+//! let client = ServiceBuilder::new()
+//!     .layer(SetDigestLayer::default())
+//!     .layer(SignLayer::new(Credentials::new("LTAI5tExample", "secret")?))
+//!     .map_request(network)
+//!     .service(server);
+//!
+//! let request = Request::post("/").body(Full::from("pay 10 to alice"))?;
+//! let response = client.clone().oneshot(request).await?;
+//! assert_eq!(response.status(), 200);
+//! assert_eq!(response.into_body().collect().await?.to_bytes(), "pay 10 to alice");
+//!
+//! let request = Request::post("/").body(Full::from("pay 10 to mallory?"))?;
+//! assert_eq!(client.oneshot(request).await?.status(), 403);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | scheme | the header that is signed | forms that a check takes |
+//! |---|---|---|
+//! | `FC`, presigned `FC`, `acs` | `content-md5` | base64 of the 16 bytes (RFC 1864), 32 hexadecimal digits (Go's SDK), base64 of these (Node's) |
+//! | `ACS3-HMAC-SHA256` | `x-acs-content-sha256` | 64 hexadecimal digits of SHA-256 |
+//! | `ACS3-HMAC-SM3` | the same | 64 hexadecimal digits of SM3 |
+//!
+//! Digits are in lower case. Whichever header it is, it counts where the signature covers
+//! it: `content-md5` also under `ACS3` if `SignedHeaders` names it, `x-acs-content-sha256`
+//! also under `acs`, never under `FC`. Of two the hash decides. A repeated one is refused.
+//!
+//! The MD5 that Go's older `fc-go-sdk` signs is that of no body on the wire: its requests
+//! pass under [`BodyPolicy::Ignore`] only. MD5 withstands accidents, and changes by
+//! someone who did not choose the body; against a body whose author prepared a second one
+//! with the same MD5, only `x-acs-content-sha256` helps.
+
+mod body;
+mod buffering;
+mod future;
+mod hash;
+mod layer;
+mod policy;
+mod service;
+
+pub use body::CheckedBody;
+pub use buffering::{BodyTooLarge, BufferedBody};
+pub use future::{BufferedCheckFuture, SetDigestFuture};
+pub use hash::Md5Encoding;
+pub use layer::{
+    BufferedCheckDigestLayer, CheckDigestLayer, DEFAULT_LIMIT, DigestHeader, SetDigestLayer,
+};
+pub use policy::{BodyDigestMismatch, BodyPolicy};
+pub use service::{BufferedCheckDigest, CheckDigest, SetDigest};

@@ -1,0 +1,151 @@
+use super::hash::{Algorithm, Digest};
+use crate::caller::VerifiedCaller;
+use crate::headers::{CONTENT_MD5, X_ACS_CONTENT_SHA256};
+use crate::rejection::{Rejection, RejectionKind, RejectionResponse};
+use crate::scheme::Scheme;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Extensions, HeaderMap, HeaderName, Response};
+use std::fmt;
+
+/// Which bodies are compared with their digest.
+///
+/// What counts is a digest header that the signature of the request covers, as the
+/// [`VerifiedCaller`] says; any other counts as none, since whoever passes the
+/// request on could have set it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BodyPolicy {
+    /// None is.
+    Ignore,
+    /// Those with a signed digest are. The others pass, and so do all bodies of
+    /// requests without a [`VerifiedCaller`].
+    #[default]
+    CheckWhenSigned,
+    /// All are. Requests without a signed digest are refused, whether they have a
+    /// body or not, and so are those without a [`VerifiedCaller`].
+    Require,
+}
+
+/// The digest that the body of a request has to have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected {
+    pub(super) algorithm: Algorithm,
+    pub(super) digest: Digest,
+    name: &'static HeaderName,
+}
+
+impl Expected {
+    /// The signed digest of a request, `None` when nothing is to be compared.
+    ///
+    /// Where the hash of `ACS3` and `content-md5` are both signed, the former, being
+    /// the stronger, decides.
+    pub(super) fn of(
+        policy: BodyPolicy,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) -> Result<Option<Self>, Rejection> {
+        if policy == BodyPolicy::Ignore {
+            return Ok(None);
+        }
+        if let Some(caller) = extensions.get::<VerifiedCaller>() {
+            let hash = (&X_ACS_CONTENT_SHA256, hash_of(caller.scheme()));
+            for (name, algorithm) in [hash, (&CONTENT_MD5, Algorithm::Md5)] {
+                if caller.covers_header(name)
+                    && let Some(text) = only(headers, name)?
+                {
+                    let digest = Digest::read(algorithm, text).ok_or_else(|| unreadable(name))?;
+                    return Ok(Some(Self { algorithm, digest, name }));
+                }
+            }
+        }
+        match policy {
+            BodyPolicy::Require => Err(Rejection::new(
+                RejectionKind::BodyNotCovered,
+                "the signature does not cover the request body: \
+                 Content-MD5, or x-acs-content-sha256 under ACS3, has to be sent and signed",
+            )),
+            _ => Ok(None),
+        }
+    }
+
+    /// The error when a body has another digest.
+    pub(super) fn mismatch(&self) -> BodyDigestMismatch {
+        BodyDigestMismatch { header: self.name }
+    }
+}
+
+/// What `x-acs-content-sha256` is computed with, in spite of its name.
+fn hash_of(scheme: Scheme) -> Algorithm {
+    match scheme {
+        #[cfg(feature = "sm3")]
+        Scheme::Acs3HmacSm3 => Algorithm::Sm3,
+        _ => Algorithm::Sha256,
+    }
+}
+
+/// The text of a header of which there can be one, `None` when it is empty or missing.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, Rejection> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next().map(|value| value.as_bytes().trim_ascii());
+    if values.next().is_some() {
+        let message = format!("there is more than one {name} header");
+        return Err(Rejection::new(RejectionKind::RepeatedHeader, message));
+    }
+    Ok(first.filter(|text| !text.is_empty()))
+}
+
+fn unreadable(name: &HeaderName) -> Rejection {
+    let form = match *name == CONTENT_MD5 {
+        true => "base64 or lower-case hexadecimal of an MD5 digest",
+        false => "64 lower-case hexadecimal digits",
+    };
+    let message = format!("the HTTP header {name} is not {form}");
+    Rejection::new(RejectionKind::BodyDigestMismatch, message)
+}
+
+/// Answers a request that is refused.
+pub(super) fn refuse<R: RejectionResponse>(
+    response: &R,
+    mut rejection: Rejection,
+    parts: &Parts,
+) -> Box<Response<Bytes>> {
+    if let Some(caller) = parts.extensions.get::<VerifiedCaller>() {
+        rejection = rejection.by(caller.access_key_id());
+    }
+    let mut response = response.rejection_response(&rejection, parts);
+    response.extensions_mut().insert(rejection);
+    Box::new(response)
+}
+
+/// The body of a request differs from its signed digest: it was changed on its way, or
+/// the client signed another.
+///
+/// [`CheckedBody`](super::CheckedBody) ends with it, boxed, to be found by
+/// `downcast_ref`, or as a `source` where a framework has wrapped it.
+#[derive(Clone, Debug)]
+pub struct BodyDigestMismatch {
+    header: &'static HeaderName,
+}
+
+impl BodyDigestMismatch {
+    /// The header whose digest the body does not have: `content-md5` or
+    /// `x-acs-content-sha256`.
+    pub fn header(&self) -> &HeaderName {
+        self.header
+    }
+}
+
+impl fmt::Display for BodyDigestMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the request body does not match its signed {}", self.header)
+    }
+}
+
+impl std::error::Error for BodyDigestMismatch {}
+
+impl From<BodyDigestMismatch> for Rejection {
+    fn from(mismatch: BodyDigestMismatch) -> Self {
+        Self::new(RejectionKind::BodyDigestMismatch, mismatch.to_string())
+    }
+}

@@ -1,0 +1,150 @@
+use crate::error::BoxError;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// Remembers signatures, so that each is used once.
+///
+/// Implemented by [`MemoryReplayGuard`](super::MemoryReplayGuard) for one process and,
+/// with the feature `redis`, by `RedisReplayGuard` for many. A guard reads no clock:
+/// the time comes with the claim.
+pub trait ReplayGuard {
+    /// Claims a signature, which must have been verified: of all who claim it until
+    /// [`ReplayClaim::until`], that time included, one is told [`Claimed::First`].
+    ///
+    /// # Errors
+    /// When that cannot be told, or could not be remembered. The request is refused
+    /// with [`ReplayStoreUnavailable`](crate::RejectionKind::ReplayStoreUnavailable).
+    fn claim(
+        &self,
+        claim: ReplayClaim,
+    ) -> impl Future<Output = Result<Claimed, ReplayGuardError>> + Send;
+
+    /// The same without waiting, by a guard that never has to: what it answers is the
+    /// result of the claim, and `claim` is not called.
+    ///
+    /// `None`, which is the default, claims nothing.
+    fn claim_now(&self, claim: ReplayClaim) -> Option<Result<Claimed, ReplayGuardError>> {
+        let _ = claim;
+        None
+    }
+}
+
+impl<G: ReplayGuard + ?Sized> ReplayGuard for Arc<G> {
+    fn claim(
+        &self,
+        claim: ReplayClaim,
+    ) -> impl Future<Output = Result<Claimed, ReplayGuardError>> + Send {
+        (**self).claim(claim)
+    }
+
+    fn claim_now(&self, claim: ReplayClaim) -> Option<Result<Claimed, ReplayGuardError>> {
+        (**self).claim_now(claim)
+    }
+}
+
+/// A signature that somebody claims, and for how long.
+#[derive(Clone, Copy)]
+pub struct ReplayClaim {
+    key: [u8; 32],
+    now: SystemTime,
+    until: SystemTime,
+}
+
+impl ReplayClaim {
+    /// A claim of `key` from `now` on.
+    pub const fn new(key: [u8; 32], now: SystemTime, until: SystemTime) -> Self {
+        Self { key, now, until }
+    }
+
+    /// What is claimed: [`VerifiedCaller::replay_key`](crate::VerifiedCaller::replay_key).
+    /// Its first 20 bytes at least are those of a MAC, and so as good as random.
+    pub const fn key(&self) -> &[u8; 32] {
+        &self.key
+    }
+
+    /// The time of the claim.
+    pub const fn now(&self) -> SystemTime {
+        self.now
+    }
+
+    /// How long it has to be remembered at least.
+    pub const fn until(&self) -> SystemTime {
+        self.until
+    }
+
+    /// From [`now`](Self::now) to [`until`](Self::until).
+    pub fn duration(&self) -> Duration {
+        self.until.duration_since(self.now).unwrap_or_default()
+    }
+}
+
+/// Without the key: it is part of a signature.
+impl fmt::Debug for ReplayClaim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplayClaim")
+            .field("now", &self.now)
+            .field("until", &self.until)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What became of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use = "only the first claim of a signature may go on"]
+pub enum Claimed {
+    /// It is the first of its signature: the request may go on.
+    First,
+    /// The signature was claimed before: the request is a replay.
+    Already,
+}
+
+/// A replay guard cannot tell whether a request is a replay.
+#[derive(Debug)]
+pub struct ReplayGuardError {
+    kind: ReplayGuardErrorKind,
+    source: Option<BoxError>,
+}
+
+/// Why a replay guard cannot tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReplayGuardErrorKind {
+    /// It could not remember the request, and forgets no other for it.
+    Full,
+    /// What it remembers is out of reach.
+    Unavailable,
+}
+
+impl ReplayGuardError {
+    /// There is no room for another signature.
+    pub const fn full() -> Self {
+        Self { kind: ReplayGuardErrorKind::Full, source: None }
+    }
+
+    /// The store is out of reach. Wraps why; the client is not told.
+    pub fn unavailable(source: impl Into<BoxError>) -> Self {
+        Self { kind: ReplayGuardErrorKind::Unavailable, source: Some(source.into()) }
+    }
+
+    /// Why it cannot tell.
+    pub const fn kind(&self) -> ReplayGuardErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for ReplayGuardError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            ReplayGuardErrorKind::Full => "the replay guard is full",
+            ReplayGuardErrorKind::Unavailable => "the store of the replay guard is out of reach",
+        })
+    }
+}
+
+impl std::error::Error for ReplayGuardError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,137 @@
+//! What every public type can do across threads and tasks, at compile time.
+
+use std::fmt::Debug;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use tower_fc::sign::{AsyncSign, AsyncSignFuture, Sign};
+use tower_fc::verify::{AsyncResponseFuture, AsyncVerify, ResponseBody, ResponseFuture, Verify};
+use tower_fc::{
+    Ambiguity, AsyncSignLayer, AsyncVerifyLayer, Credentials, Dialect, Dialects, Error, ErrorKind,
+    FcResponse, FixedClock, KeyStoreError, Keys, Mode, PresignedUrl, Presigner, Rejection,
+    RejectionKind, Scheme, Schemes, SignLayer, Signer, SigningKey, StaticKeys, SystemClock,
+    VerifiedCaller, Verifier, VerifyLayer,
+};
+
+/// A service, key store or body that can do nothing but be moved between threads.
+struct Bare;
+
+/// One that can do all that is asked for.
+#[derive(Clone, Debug)]
+struct Rich;
+
+/// The future of a service.
+type Future = std::future::Ready<Result<http::Response<Bare>, Bare>>;
+
+/// Compiles when each type has every trait of its row.
+macro_rules! matrix {
+    ($([$($bound:tt)+] $($type:ty),+;)+) => {
+        $({
+            fn check<T: $($bound)+>() {}
+            $(check::<$type>();)+
+        })+
+    };
+}
+
+/// Compiles when the type lacks the trait: were it there, the call would be ambiguous.
+macro_rules! lacks {
+    ($type:ty : $bound:path) => {{
+        trait Ambiguous<A> {
+            fn check() {}
+        }
+        impl<T: ?Sized> Ambiguous<()> for T {}
+        #[allow(dead_code)]
+        struct Has;
+        impl<T: ?Sized + $bound> Ambiguous<Has> for T {}
+        let _ = <$type as Ambiguous<_>>::check;
+    }};
+}
+
+#[test]
+fn every_public_type_has_the_traits_it_should_have() {
+    matrix! {
+        // Values that are handed around.
+        [Send + Sync + Unpin + Clone + Debug + 'static]
+            Credentials, Signer, Presigner, PresignedUrl, SigningKey, StaticKeys, VerifiedCaller;
+        [Send + Sync + Unpin + Clone + Debug + 'static] Keys<'static>, Rejection;
+        // Settings and names.
+        [Send + Sync + Unpin + Copy + Debug + Eq + std::hash::Hash + 'static]
+            Scheme, Dialect, Ambiguity, ErrorKind, RejectionKind, Mode;
+        [Send + Sync + Unpin + Copy + Debug + Eq + 'static] Schemes, Dialects;
+        [Send + Sync + Unpin + Copy + Debug + Default + 'static] SystemClock, FcResponse;
+        [Send + Sync + Unpin + Copy + Debug + 'static] FixedClock;
+        // Errors.
+        [std::error::Error + Send + Sync + Unpin + 'static] Error, KeyStoreError, Rejection;
+        // Layers ask nothing of what they are made with, Clone where it has to be.
+        [Send + Sync + Unpin + Clone + Debug + 'static]
+            SignLayer, SignLayer<Rich>, AsyncSignLayer<Rich>;
+        [Send + Sync + Unpin + Clone + Debug + 'static] Verifier<Rich>;
+        [Send + Sync + Unpin + Debug + 'static] Verifier<Bare>;
+        [Send + Sync + Unpin + Clone + Debug + 'static]
+            VerifyLayer<Bare>, VerifyLayer<Bare, Rich, Rich>, AsyncVerifyLayer<Rich>;
+        // Services are what their inner service is.
+        [Send + Sync + Unpin + Clone + Debug + 'static]
+            Sign<Rich>, AsyncSign<Rich, Rich>, Verify<Rich, Bare>;
+        [Send + Sync + Unpin + 'static]
+            Sign<Bare>, AsyncSign<Bare, Bare>, Verify<Bare, Bare>, AsyncVerify<Bare, Bare>;
+        [Send + Sync + Unpin + Clone + Debug + 'static] AsyncVerify<Rich, Bare>;
+        // Futures and bodies.
+        [Send + Sync + Unpin + 'static] ResponseFuture<Future>;
+        [Send + Sync + Unpin + Debug + 'static] ResponseFuture<Rich>, ResponseBody<Rich>;
+        [Send + Unpin + Debug + 'static] AsyncResponseFuture<Bare, Bare>, AsyncSignFuture<Bare>;
+        [Send + Sync + Unpin + 'static] ResponseBody<Bare>;
+    }
+}
+
+#[test]
+fn nothing_secret_can_be_compared_copied_or_printed_by_accident() {
+    lacks!(Credentials: PartialEq);
+    lacks!(Credentials: Copy);
+    lacks!(Credentials: std::fmt::Display);
+    lacks!(SigningKey: PartialEq);
+    lacks!(SigningKey: Copy);
+    lacks!(SigningKey: std::fmt::Display);
+    lacks!(PresignedUrl: std::fmt::Display);
+    lacks!(PresignedUrl: PartialEq);
+}
+
+#[test]
+fn services_are_no_more_than_their_inner_service() {
+    type NotSend = std::rc::Rc<()>;
+    lacks!(Sign<NotSend>: Send);
+    lacks!(Verify<NotSend, Bare>: Send);
+    lacks!(Sign<Bare>: Clone);
+    lacks!(Verify<Bare, Bare>: Clone);
+    lacks!(ResponseFuture<std::marker::PhantomPinned>: Unpin);
+    lacks!(ResponseBody<std::marker::PhantomPinned>: Unpin);
+}
+
+#[test]
+fn a_panic_elsewhere_leaves_the_core_usable() {
+    matrix! {
+        [UnwindSafe + RefUnwindSafe]
+            Credentials, Signer, Presigner, SigningKey, StaticKeys, Verifier<StaticKeys>;
+        [UnwindSafe + RefUnwindSafe] VerifiedCaller, Rejection, RejectionKind;
+    }
+}
+
+#[cfg(feature = "axum")]
+#[test]
+fn the_axum_adapter_too() {
+    use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+    use axum::response::IntoResponse;
+    use tower_fc::adapters::axum::NotVerified;
+    matrix! {
+        [Send + Sync + Unpin + std::error::Error + IntoResponse + 'static] NotVerified;
+        [FromRequestParts<()> + OptionalFromRequestParts<()>] VerifiedCaller;
+    }
+}
+
+#[cfg(feature = "reqwest-middleware")]
+#[test]
+fn the_reqwest_adapter_too() {
+    use reqwest_middleware::Middleware;
+    use tower_fc::adapters::reqwest::SignMiddleware;
+    matrix! {
+        [Send + Sync + Unpin + Clone + Debug + Middleware + 'static]
+            SignMiddleware, SignMiddleware<FixedClock>;
+    }
+}

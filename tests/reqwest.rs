@@ -1,0 +1,347 @@
+//! `SignMiddleware` in a real reqwest client, against a real server.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use axum::Router;
+use axum::extract::{OriginalUri, Request as AxumRequest};
+use axum::response::Redirect;
+use axum::routing::{any, get};
+use bytes::Bytes;
+use common::{
+    ID, TOKEN, clock, credentials, key, only, serve, signer, temporary_credentials, ticking,
+    verifier,
+};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http_body_util::channel::Channel;
+use reqwest::redirect::Policy;
+use reqwest::{Body, Client, Method, Request, Response};
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+use tower_fc::adapters::reqwest::SignMiddleware;
+use tower_fc::{
+    Clock, Error, ErrorKind, FixedClock, Scheme, Schemes, Signer, StaticKeys, VerifiedCaller,
+    Verifier, VerifyLayer, format_http_date,
+};
+
+fn plain() -> Client {
+    Client::builder().redirect(Policy::none()).build().unwrap()
+}
+
+fn signing(signer: impl Into<Signer>) -> ClientWithMiddleware {
+    ClientBuilder::new(plain()).with(SignMiddleware::new(signer)).build()
+}
+
+/// Serves what says which target and how long a body it was called with.
+async fn echo_server() -> SocketAddr {
+    async fn echo(
+        method: Method,
+        OriginalUri(uri): OriginalUri,
+        caller: VerifiedCaller,
+        body: Bytes,
+    ) -> String {
+        let target = uri.path_and_query().unwrap();
+        format!("{} {method} {target} {}", caller.access_key_id(), body.len())
+    }
+    let verifier = verifier().with_schemes(Schemes::ALL);
+    serve(Router::new().fallback(echo).layer(VerifyLayer::new(verifier))).await
+}
+
+#[tokio::test]
+async fn a_get_of_any_target_is_signed_as_it_goes_out() {
+    let address = echo_server().await;
+    for scheme in [Scheme::Fc, Scheme::Acs3HmacSha256] {
+        let client = signing(signer(scheme));
+        // What reqwest is given, and what it makes of it before it is signed.
+        for (given, sent) in [
+            ("", "/"),
+            ("/?", "/?"),
+            ("/a b/ü?q=a b&q=ü&q=%7e", "/a%20b/%C3%BC?q=a%20b&q=%C3%BC&q=%7e"),
+            ("/a/./b/../c/%2e%2E/d", "/a/d"),
+            ("/a//b//?b=2&a=1&&c", "/a//b//?b=2&a=1&&c"),
+            ("/?x=1+1%2B1&y='\"{}|", "/?x=1+1%2B1&y=%27%22{}|"),
+            ("/a\\b?c\\d", "/a/b?c\\d"),
+            ("/a?b#fragment", "/a?b"),
+        ] {
+            let url = format!("http://{address}{given}");
+            let response = client.get(&url).send().await.unwrap();
+            let status = response.status();
+            let text = response.text().await.unwrap();
+            assert_eq!((status.as_u16(), text), (200, format!("{ID} GET {sent} 0")), "{scheme}");
+        }
+        let url = format!("http://{address}/q");
+        let tricky = [("b", "v=&?#/"), ("+", " "), ("你", "好"), ("", ""), ("b", "100%")];
+        let url = reqwest::Url::parse_with_params(&url, tricky).unwrap();
+        assert_eq!(client.get(url).send().await.unwrap().status(), 200, "{scheme}");
+    }
+    assert_eq!(plain().get(format!("http://{address}/")).send().await.unwrap().status(), 403);
+}
+
+#[tokio::test]
+async fn a_body_goes_out_as_it_is_whether_whole_or_a_stream() {
+    let address = echo_server().await;
+    let url = format!("http://{address}/upload");
+    let client = signing(credentials());
+    let post = || client.post(&url).header("content-type", "text/plain");
+    let response = post().body("hello").send().await.unwrap();
+    assert_eq!(response.text().await.unwrap(), format!("{ID} POST /upload 5"));
+
+    let (mut sender, body) = Channel::<Bytes>::new(1);
+    let sending = tokio::spawn(post().body(Body::wrap(body)).send());
+    for _ in 0..10 {
+        sender.send_data(Bytes::from(vec![b'x'; 1000])).await.unwrap();
+    }
+    drop(sender);
+    let response = sending.await.unwrap().unwrap();
+    assert_eq!(response.text().await.unwrap(), format!("{ID} POST /upload 10000"));
+}
+
+/// Tries up to three times, as retry middlewares do.
+struct Retry;
+
+#[async_trait::async_trait]
+impl Middleware for Retry {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        for _ in 0..2 {
+            let again = request.try_clone().unwrap();
+            let response = next.clone().run(again, extensions).await?;
+            if response.status() != StatusCode::SERVICE_UNAVAILABLE {
+                return Ok(response);
+            }
+        }
+        next.run(request, extensions).await
+    }
+}
+
+/// Keeps the headers of every request, and verifies each as of when it was signed.
+#[derive(Clone, Default)]
+struct Journal(Arc<Mutex<Vec<HeaderMap>>>);
+
+impl Journal {
+    fn note(&self, headers: &HeaderMap) -> usize {
+        let mut all = self.0.lock().unwrap();
+        all.push(headers.clone());
+        all.len()
+    }
+
+    fn take(&self) -> Vec<HeaderMap> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+#[tokio::test]
+async fn below_a_retry_middleware_every_attempt_has_a_date_and_a_signature_of_its_own() {
+    let journal = Journal::default();
+    let noted = journal.clone();
+    let flaky = any(move |request: AxumRequest| async move {
+        let third = noted.note(request.headers()) == 3;
+        if third { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+    });
+    let address = serve(Router::new().route("/report", flaky)).await;
+    let client = ClientBuilder::new(plain())
+        .with(Retry)
+        .with(SignMiddleware::new(temporary_credentials()).with_clock(ticking()))
+        .build();
+    let url = format!("http://{address}/report");
+    // Headers of an old signature on it are replaced, not added to.
+    let request = client
+        .get(url)
+        .header("date", "yesterday")
+        .header("date", "the day before")
+        .header("authorization", "FC old:old")
+        .header("x-fc-security-token", "old");
+    assert_eq!(request.send().await.unwrap().status(), 200);
+
+    let attempts = journal.take();
+    assert_eq!(attempts.len(), 3);
+    let bound = StaticKeys::new().with_key(ID, key().with_security_token(TOKEN).unwrap());
+    let verifier = Verifier::new(bound);
+    for (second, headers) in (0..).zip(&attempts) {
+        let time = common::at(second);
+        assert_eq!(only(headers, "date").as_bytes(), format_http_date(time), "attempt {second}");
+        assert_eq!(only(headers, "x-fc-security-token"), TOKEN);
+        let mut parts = http::Request::get("/report").body(()).unwrap().into_parts().0;
+        parts.headers = headers.clone();
+        assert_eq!(verifier.verify_at(&parts, time).unwrap().access_key_id(), ID);
+    }
+    let signatures: std::collections::HashSet<_> =
+        attempts.iter().map(|headers| only(headers, "authorization").to_owned()).collect();
+    assert_eq!(signatures.len(), 3);
+}
+
+#[tokio::test]
+async fn a_redirect_does_not_carry_the_token_to_a_stranger_with_the_recommended_policy() {
+    let journal = Journal::default();
+    let noted = journal.clone();
+    let stranger = serve(Router::new().fallback(move |request: AxumRequest| async move {
+        noted.note(request.headers());
+    }))
+    .await;
+    let target = format!("http://{stranger}/collect");
+    let app = Router::new()
+        .route("/away", get(move || std::future::ready(Redirect::temporary(&target))))
+        .route("/near", get(async || Redirect::temporary("/away")))
+        .layer(VerifyLayer::new(verifier().with_schemes(Schemes::ALL)));
+    let address = serve(app).await;
+
+    for (scheme, token) in
+        [(Scheme::Fc, "x-fc-security-token"), (Scheme::Acs3HmacSha256, "x-acs-security-token")]
+    {
+        let signer = Signer::new(temporary_credentials()).with_scheme(scheme).unwrap();
+        let sign = SignMiddleware::new(signer);
+        let send = async |policy: Policy, path: &str| {
+            let inner = Client::builder().redirect(policy).build().unwrap();
+            let client = ClientBuilder::new(inner).with(sign.clone()).build();
+            client.get(format!("http://{address}{path}")).send().await.unwrap()
+        };
+        // As documented.
+        for path in ["/away", "/near"] {
+            let response = send(Policy::none(), path).await;
+            assert_eq!(response.status(), StatusCode::TEMPORARY_REDIRECT, "{scheme} {path}");
+            assert!(journal.take().is_empty(), "{scheme} {path}: nobody else was called");
+        }
+        // What it guards against: reqwest's own policy hands the token on ...
+        let response = send(Policy::limited(3), "/away").await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let leaked = journal.take().pop().unwrap();
+        assert_eq!(leaked[token], TOKEN, "{scheme}");
+        assert!(!leaked.contains_key("authorization"), "{scheme}");
+        // ... and repeats the signature of one target for another of the same origin.
+        let response = send(Policy::limited(3), "/near").await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{scheme}");
+        assert!(journal.take().is_empty(), "{scheme}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_else_of_the_request_changes() {
+    let sign = SignMiddleware::new(credentials()).with_clock(clock());
+    let mut request = Request::new(
+        Method::from_bytes(b"PURGE").unwrap(),
+        "http://user:pw@host/a#b".parse().unwrap(),
+    );
+    for (name, value) in [("x-many", "1"), ("x-many", "2"), ("x-fc-a", "b")] {
+        request.headers_mut().append(name, HeaderValue::from_static(value));
+    }
+    request.headers_mut().append("x-bytes", HeaderValue::from_bytes(b"\xff\xfe").unwrap());
+    *request.timeout_mut() = Some(std::time::Duration::from_secs(5));
+    *request.version_mut() = http::Version::HTTP_2;
+    *request.body_mut() = Some(Body::from("body"));
+    sign.sign(&mut request).unwrap();
+
+    assert_eq!(request.url().as_str(), "http://user:pw@host/a#b");
+    assert_eq!(request.method(), "PURGE");
+    assert_eq!(request.version(), http::Version::HTTP_2);
+    assert_eq!(request.timeout().unwrap().as_secs(), 5);
+    assert_eq!(request.body().unwrap().as_bytes().unwrap(), b"body");
+    let many: Vec<_> = request.headers().get_all("x-many").iter().collect();
+    assert_eq!(many, ["1", "2"]);
+    assert_eq!(request.headers()["x-bytes"].as_bytes(), b"\xff\xfe");
+    let mut names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["authorization", "date", "x-bytes", "x-fc-a", "x-many"]);
+    assert!(request.headers()["authorization"].is_sensitive());
+}
+
+#[tokio::test]
+async fn a_url_that_cannot_be_sent_is_an_error_that_names_the_rule_and_nothing_is_lost() {
+    let sign = SignMiddleware::new(credentials());
+    let long = format!("http://127.0.0.1:1/?{}", "x".repeat(65_600));
+    for (url, kind, rule) in [
+        (&*long, ErrorKind::UriTooLong, "65534"),
+        ("data:text/plain,hello", ErrorKind::InvalidUri, "http or https"),
+    ] {
+        let mut request = Request::new(Method::GET, url.parse().unwrap());
+        request.headers_mut().insert("x-kept", HeaderValue::from_static("1"));
+        let error = sign.sign(&mut request).unwrap_err();
+        assert_eq!(error.kind(), kind);
+        assert!(error.to_string().contains(rule), "{error}");
+        assert_eq!(request.headers().len(), 1);
+        assert_eq!(request.headers()["x-kept"], "1");
+
+        // Through the client: not sent, and the error can be told apart.
+        let error = signing(credentials()).execute(request).await.unwrap_err();
+        let reqwest_middleware::Error::Middleware(error) = error else {
+            panic!("not of a middleware: {error:?}")
+        };
+        assert_eq!(error.downcast_ref::<Error>().unwrap().kind(), kind);
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_room_for_a_signature_is_not_sent() {
+    let mut request = Request::new(Method::GET, "http://127.0.0.1:1/".parse().unwrap());
+    let mut count = 0;
+    while request
+        .headers_mut()
+        .try_append(
+            HeaderName::from_bytes(format!("x-{count}").as_bytes()).unwrap(),
+            HeaderValue::from_static(""),
+        )
+        .is_ok()
+    {
+        count += 1;
+    }
+    let error = SignMiddleware::new(credentials()).sign(&mut request).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooManyHeaders);
+    assert_eq!(request.headers().len(), count);
+    let error = signing(credentials()).execute(request).await.unwrap_err();
+    assert!(error.is_middleware());
+}
+
+#[tokio::test]
+async fn acs_signs_the_accept_header_and_so_wants_one() {
+    let address = echo_server().await;
+    let url = format!("http://{address}/a");
+    let client = signing(signer(Scheme::Acs));
+    let error = client.get(&url).send().await.unwrap_err();
+    assert!(error.is_middleware());
+    assert!(error.to_string().contains("accept"), "{error}");
+    let response = client.get(&url).header(header::ACCEPT, "text/plain").send().await.unwrap();
+    assert_eq!(response.text().await.unwrap(), format!("{ID} GET /a 0"));
+}
+
+#[tokio::test]
+async fn default_headers_of_the_client_come_after_signing_as_documented() {
+    let address = echo_server().await;
+    let url = format!("http://{address}/a");
+    let client = |name: &'static str| {
+        let headers = HeaderMap::from_iter([(
+            HeaderName::from_static(name),
+            HeaderValue::from_static("text/plain"),
+        )]);
+        let inner = Client::builder().default_headers(headers).build().unwrap();
+        ClientBuilder::new(inner).with(SignMiddleware::new(credentials())).build()
+    };
+    // One that is signed has to be on the request.
+    for (name, status) in [("x-other", 200), ("content-type", 403), ("x-fc-a", 403)] {
+        let response = client(name).get(&url).send().await.unwrap();
+        assert_eq!(response.status(), status, "{name}");
+        let response = client(name).get(&url).header(name, "text/plain").send().await.unwrap();
+        assert_eq!(response.status(), 200, "{name}");
+    }
+}
+
+#[test]
+fn the_clock_of_a_middleware_can_be_any() {
+    fn middleware(_: impl Middleware + Clone + std::fmt::Debug) {}
+    middleware(SignMiddleware::new(credentials()));
+    middleware(SignMiddleware::new(signer(Scheme::Fc)).with_clock(FixedClock::at_unix(1)));
+    struct Own;
+    impl Clock for Own {
+        fn now(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH
+        }
+    }
+    let shown = format!("{:?}", SignMiddleware::new(temporary_credentials()));
+    assert!(!shown.contains(TOKEN) && !shown.contains(common::SECRET), "{shown}");
+    let _ = SignMiddleware::new(credentials()).with_clock(Own);
+}

@@ -1,0 +1,273 @@
+//! The layers among others: tower's, tower-http's, and in tonic's server and channel.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use bytes::Bytes;
+use common::{
+    ID, at, call, client, credentials, key, read, read_error, serve, signed, signer,
+    temporary_credentials, verifier, verify_layer,
+};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Channel, Server};
+use tonic_health::ServingStatus;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+use tower::{BoxError, ServiceBuilder, ServiceExt as _, service_fn};
+use tower_fc::{
+    AsyncSignLayer, Credentials, FixedClock, Rejection, RejectionKind, Scheme, SignLayer, Signer,
+    SigningKey, VerifiedCaller, Verifier, VerifyLayer,
+};
+use tower_http::body::Limited;
+use tower_http::cors::{Any, CorsLayer};
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::{OnResponse, TraceLayer};
+
+type Body = Full<Bytes>;
+
+fn request(method: Method, target: &str, body: &'static [u8]) -> Request<Body> {
+    let body = Full::from(Bytes::from_static(body));
+    Request::builder().method(method).uri(target).body(body).unwrap()
+}
+
+#[tokio::test]
+async fn verifying_stands_under_cors_timeout_body_limit_and_trace() {
+    let Observer(seen) = Observer::default();
+    let trace = TraceLayer::new_for_http().on_response(Observer(Arc::clone(&seen)));
+    let minute = Duration::from_secs(60);
+    let service = ServiceBuilder::new()
+        .layer(trace)
+        .layer(CorsLayer::new().allow_origin(Any).allow_methods([Method::PUT]))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, minute))
+        .layer(RequestBodyLimitLayer::new(8))
+        .layer(verify_layer())
+        .service(service_fn(|request: Request<Limited<Body>>| async move {
+            let caller: VerifiedCaller = request.extensions().get().cloned().unwrap();
+            let text = match request.into_body().collect().await {
+                Ok(body) => format!("{} {}", caller.access_key_id(), body.to_bytes().len()),
+                Err(_) => "too long".to_owned(),
+            };
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(text)))
+        }));
+
+    let response =
+        service.clone().oneshot(signed(request(Method::PUT, "/a", b"12345678"))).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["access-control-allow-origin"], "*");
+    assert_eq!(response.collect_text().await, format!("{ID} 8"));
+
+    let response = service.clone().oneshot(request(Method::PUT, "/a", b"")).await.unwrap();
+    assert_eq!(response.status(), 403);
+    assert_eq!(response.headers()["access-control-allow-origin"], "*", "browsers may read it");
+    assert!(response.collect_text().await.contains("MissingRequiredHeader"));
+
+    // The limit acts first where the length is known, and while reading where not.
+    let mut long = signed(request(Method::PUT, "/a", b"123456789"));
+    let response = service.clone().oneshot(long.clone()).await.unwrap();
+    assert_eq!(response.collect_text().await, "too long");
+    long.headers_mut().insert("content-length", "9".parse().unwrap());
+    assert_eq!(service.clone().oneshot(long).await.unwrap().status(), 413);
+
+    // A preflight carries no credentials and is answered by the layer outside.
+    let mut preflight = request(Method::OPTIONS, "/a", b"");
+    preflight.headers_mut().insert("origin", "https://page.example".parse().unwrap());
+    preflight.headers_mut().insert("access-control-request-method", "PUT".parse().unwrap());
+    let response = service.oneshot(preflight).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["access-control-allow-methods"], "PUT");
+
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen[0], (StatusCode::OK, None));
+    assert_eq!(seen[1], (StatusCode::FORBIDDEN, Some(RejectionKind::MissingCredentials)));
+}
+
+/// Sees of every response what a layer that traces or counts would: what was refused,
+/// and why.
+#[derive(Clone, Default)]
+struct Observer(Arc<Mutex<Vec<Answer>>>);
+
+type Answer = (StatusCode, Option<RejectionKind>);
+
+impl<B> OnResponse<B> for Observer {
+    fn on_response(self, response: &Response<B>, _: Duration, _: &tracing::Span) {
+        let kind = response.extensions().get::<Rejection>().map(Rejection::kind);
+        self.0.lock().unwrap().push((response.status(), kind));
+    }
+}
+
+trait CollectText {
+    async fn collect_text(self) -> String;
+}
+
+impl<B: http_body::Body> CollectText for Response<B> {
+    async fn collect_text(self) -> String {
+        let body = self.into_body().collect().await;
+        let bytes = body.unwrap_or_else(|_| panic!("the body broke")).to_bytes();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+#[tokio::test]
+async fn the_same_stack_stands_around_an_axum_router_over_a_connection() {
+    async fn hello(caller: axum::Extension<VerifiedCaller>) -> String {
+        caller.access_key_id().to_owned()
+    }
+    let minute = Duration::from_secs(60);
+    let stack = ServiceBuilder::new()
+        .layer(TraceLayer::new_for_http())
+        .layer(CorsLayer::permissive())
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, minute))
+        .layer(RequestBodyLimitLayer::new(4096))
+        .layer(VerifyLayer::new(verifier()));
+    let app = axum::Router::new().route("/", axum::routing::any(hello)).layer(stack);
+    let address = serve(app).await;
+
+    // And a client that limits, waits and signs.
+    let mut signing = ServiceBuilder::new()
+        .timeout(minute)
+        .layer(SignLayer::new(credentials()))
+        .buffer(1)
+        .concurrency_limit(1)
+        .service(client(false));
+    let uri = format!("http://{address}/");
+    for _ in 0..3 {
+        let response = call(&mut signing, request(Method::POST, &uri, b"body")).await.unwrap();
+        assert_eq!(read(response).await, ID);
+    }
+    let response = call(&mut client(false), request(Method::GET, &uri, b"")).await.unwrap();
+    assert_eq!(response.headers()["access-control-allow-origin"], "*");
+    assert_eq!(read_error(response).await.0, "MissingRequiredHeader");
+}
+
+#[tokio::test]
+async fn what_is_boxed_can_be_verified_and_signed() {
+    let inner = service_fn(|_: Request<Body>| async {
+        Ok::<_, BoxError>(Response::new(Full::<Bytes>::from("inner")))
+    });
+    let service = ServiceBuilder::new()
+        .boxed_clone()
+        .layer(SignLayer::new(credentials()).with_clock(common::clock()))
+        .layer(verify_layer())
+        .service(inner.boxed_clone());
+    let response = service.oneshot(request(Method::GET, "/", b"")).await.unwrap();
+    assert_eq!(read(response).await, "inner");
+}
+
+#[tokio::test]
+async fn a_response_of_one_layer_of_verifying_passes_another() {
+    let service = ServiceBuilder::new().layer(verify_layer()).layer(verify_layer()).service(
+        service_fn(|_: Request<Body>| async {
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("inner")))
+        }),
+    );
+    let request = signed(request(Method::GET, "/", b""));
+    assert_eq!(read(service.oneshot(request).await.unwrap()).await, "inner");
+}
+
+/// Serves tonic's health service behind a layer that verifies.
+macro_rules! health_behind {
+    ($layer:expr) => {{
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (reporter, service) = tonic_health::server::health_reporter();
+        reporter.set_service_status("", ServingStatus::Serving).await;
+        let server = Server::builder().layer($layer).add_service(service);
+        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        address
+    }};
+}
+
+async fn channel(address: SocketAddr) -> Channel {
+    Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+}
+
+fn check() -> HealthCheckRequest {
+    HealthCheckRequest { service: String::new() }
+}
+
+const SERVING: i32 = ServingStatus::Serving as i32;
+
+#[tokio::test]
+async fn tonic_serves_signed_calls_and_answers_unsigned_ones_unauthenticated() {
+    let address = health_behind!(VerifyLayer::new(verifier()));
+    for scheme in [Scheme::Fc, Scheme::Acs3HmacSha256] {
+        let signing = ServiceBuilder::new()
+            .layer(SignLayer::new(signer(scheme)))
+            .service(channel(address).await);
+        let mut client = HealthClient::new(signing);
+        let answer = client.check(check()).await.unwrap();
+        assert_eq!(answer.into_inner().status, SERVING, "{scheme}");
+
+        // A stream of answers passes as well.
+        let mut stream = client.watch(check()).await.unwrap().into_inner();
+        assert_eq!(stream.message().await.unwrap().unwrap().status, SERVING, "{scheme}");
+    }
+
+    let status = HealthClient::new(channel(address).await).check(check()).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unauthenticated);
+    assert_eq!(
+        status.message(),
+        "MissingRequiredHeader: required HTTP header Authorization was not specified"
+    );
+    assert!(status.metadata().contains_key("x-fc-request-id"));
+}
+
+#[tokio::test]
+async fn tonic_is_told_by_the_status_what_was_wrong() {
+    let address = health_behind!(VerifyLayer::new(verifier()));
+    let stranger = Signer::new(Credentials::new("stranger", "secret").unwrap());
+    let wrong = Signer::new(Credentials::new(ID, "another-secret").unwrap());
+    for (name, signer, clock, code) in [
+        ("unknown key", stranger, SystemTime::now(), tonic::Code::Unauthenticated),
+        ("wrong secret", wrong, SystemTime::now(), tonic::Code::Unauthenticated),
+        ("expired", signer(Scheme::Fc), at(-86_400 * 365), tonic::Code::PermissionDenied),
+    ] {
+        let layer = SignLayer::new(signer).with_clock(FixedClock::at(clock));
+        let signing = ServiceBuilder::new().layer(layer).service(channel(address).await);
+        let status = HealthClient::new(signing).check(check()).await.unwrap_err();
+        assert_eq!(status.code(), code, "{name}: {status:?}");
+    }
+    let down = |_: &str| Err::<SigningKey, _>(tower_fc::KeyStoreError::new("down"));
+    let address = health_behind!(VerifyLayer::new(Verifier::new(down)));
+    let layer = SignLayer::new(credentials());
+    let signing = ServiceBuilder::new().layer(layer).service(channel(address).await);
+    let status = HealthClient::new(signing).check(check()).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unavailable);
+}
+
+#[tokio::test]
+async fn tonic_takes_the_layers_that_await_keys_and_credentials() {
+    let keys = |id: String| async move { (id == ID).then(key) };
+    let address = health_behind!(VerifyLayer::new(Verifier::new(keys)).awaiting_keys());
+    let provider = || async { Ok(temporary_credentials()) };
+    let signing =
+        ServiceBuilder::new().layer(AsyncSignLayer::new(provider)).service(channel(address).await);
+    let answer = HealthClient::new(signing).check(check()).await.unwrap();
+    assert_eq!(answer.into_inner().status, SERVING);
+    let status = HealthClient::new(channel(address).await).check(check()).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn in_tonic_acs3_signs_the_host_where_the_client_knows_it() {
+    let strict = verifier().with_required_headers([http::header::HOST]);
+    let address = health_behind!(VerifyLayer::new(strict));
+    let signing = ServiceBuilder::new()
+        .layer(SignLayer::new(signer(Scheme::Acs3HmacSha256)))
+        .service(channel(address).await);
+    // The channel adds scheme and authority below the layer, unless the client has them.
+    let origin = format!("http://{address}").parse().unwrap();
+    let answer = HealthClient::with_origin(signing.clone(), origin).check(check()).await.unwrap();
+    assert_eq!(answer.into_inner().status, SERVING);
+    let status = HealthClient::new(signing).check(check()).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::PermissionDenied);
+    assert!(status.message().contains("the HTTP header host must be signed"), "{status:?}");
+}
