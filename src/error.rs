@@ -68,6 +68,12 @@ impl Error {
         }
     }
 
+    /// The same error, with a text that begins by what it is about.
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        self.message = Cow::Owned(format!("{what}: {}", self.message));
+        self
+    }
+
     /// What it is about.
     pub const fn kind(&self) -> ErrorKind {
         self.kind

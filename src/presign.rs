@@ -79,16 +79,43 @@ impl Presigner {
         lifetime: Duration,
         now: SystemTime,
     ) -> Result<PresignedUrl, Error> {
-        let expires = to_unix(now)
-            .checked_add(lifetime.as_secs())
-            .filter(|end| lifetime.as_secs() > 0 && *end <= LAST_SECOND)
-            .ok_or_else(|| {
-                let rule = "a presigned URL lives for one second or more, and ends before the \
-                            year 10000";
-                Error::new(ErrorKind::InvalidLifetime, rule)
-            })?;
+        let expires = end(lifetime, now)?;
+        let mut target = self.unsigned_target(uri, expires)?;
+        let mut signature = Vec::with_capacity(44);
+        self.look(method, uri, headers, &target, expires, |subject, form| {
+            let (tag, _) = subject.sign(form, self.credentials.key().keyed());
+            tag.put_base64(&mut signature);
+        })?;
+        target.put_byte(b'&');
+        put_parameter(QUERY_SIGNATURE, &signature, &mut target);
+        Ok(PresignedUrl { uri: with_target(uri, target)?, expires_at: from_unix(expires) })
+    }
+
+    /// What would be signed, for a look at it. It contains the security token, so it
+    /// is no text for logs.
+    ///
+    /// # Errors
+    /// As [`Presigner::presign_at`].
+    pub fn string_to_sign_at(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        lifetime: Duration,
+        now: SystemTime,
+    ) -> Result<Vec<u8>, Error> {
+        let expires = end(lifetime, now)?;
+        let target = self.unsigned_target(uri, expires)?;
+        let mut text = Vec::new();
+        self.look(method, uri, headers, &target, expires, |subject, form| {
+            subject.write(form, &mut text);
+        })?;
+        Ok(text)
+    }
+
+    /// The target with all parameters that are signed.
+    fn unsigned_target(&self, uri: &Uri, expires: u64) -> Result<Vec<u8>, Error> {
         refuse_presigned(uri)?;
-        let expires_text = expires.to_string();
         let mut target = Vec::with_capacity(256);
         target.put(uri.path().as_bytes());
         target.put_byte(b'?');
@@ -96,32 +123,47 @@ impl Presigner {
             target.put(query.as_bytes());
             target.put_byte(b'&');
         }
-        put_parameter(
-            QUERY_ACCESS_KEY_ID,
-            self.credentials.access_key_id().as_bytes(),
-            &mut target,
-        );
+        let id = self.credentials.access_key_id();
+        put_parameter(QUERY_ACCESS_KEY_ID, id.as_bytes(), &mut target);
         target.put_byte(b'&');
-        put_parameter(QUERY_EXPIRES, expires_text.as_bytes(), &mut target);
+        put_parameter(QUERY_EXPIRES, expires.to_string().as_bytes(), &mut target);
         if let Some(token) = self.credentials.key().token() {
             target.put_byte(b'&');
             put_parameter(QUERY_SECURITY_TOKEN, token.as_bytes(), &mut target);
         }
-        let unsigned = with_target(uri, target.clone())?;
-        let head = Head::new(method, &unsigned, headers);
-        let subject = Subject {
-            head: &head,
-            scheme: Scheme::FcPresigned,
-            terms: Terms::Expires(expires_text.as_bytes()),
-        };
-        let form = Form::standard(subject.scheme.family());
-        let (tag, _) = subject.sign(form, self.credentials.key().keyed());
-        let mut signature = Vec::with_capacity(44);
-        tag.put_base64(&mut signature);
-        target.put_byte(b'&');
-        put_parameter(QUERY_SIGNATURE, &signature, &mut target);
-        Ok(PresignedUrl { uri: with_target(uri, target)?, expires_at: from_unix(expires) })
+        Ok(target)
     }
+
+    /// Lends `look` what is signed.
+    fn look(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        target: &[u8],
+        expires: u64,
+        look: impl FnOnce(Subject<'_, '_>, &Form),
+    ) -> Result<(), Error> {
+        let unsigned = with_target(uri, target.to_vec())?;
+        let head = Head::new(method, &unsigned, headers);
+        let scheme = Scheme::FcPresigned;
+        let expires = expires.to_string();
+        let terms = Terms::Expires(expires.as_bytes());
+        look(Subject { head: &head, scheme, terms }, Form::standard(scheme.family()));
+        Ok(())
+    }
+}
+
+/// When a lifetime ends, in Unix seconds.
+fn end(lifetime: Duration, now: SystemTime) -> Result<u64, Error> {
+    let lifetime = lifetime.as_secs();
+    to_unix(now).checked_add(lifetime).filter(|end| lifetime > 0 && *end <= LAST_SECOND).ok_or_else(
+        || {
+            let rule = "a presigned URL lives for one second or more, and ends before the year \
+                        10000";
+            Error::new(ErrorKind::InvalidLifetime, rule)
+        },
+    )
 }
 
 /// The last second of the year 9999.

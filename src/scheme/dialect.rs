@@ -103,7 +103,7 @@ const ALIASES: &[(&str, Dialect)] = &[
 
 impl fmt::Display for Dialect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.pad(self.name())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where a verifier finds the secrets of access keys.
 
-use crate::credentials::SigningKey;
+use crate::credentials::{Credentials, SigningKey};
 use crate::error::{BoxError, Error};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -233,15 +233,16 @@ impl StaticKeys {
     /// Makes keys of pairs of an access key id and its secret.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidAccessKeySecret`](crate::ErrorKind::InvalidAccessKeySecret)
-    /// for a secret that [`SigningKey::new`] refuses.
+    /// As [`Credentials::new`] for the first pair that it refuses, naming its id.
     pub fn from_secrets<I, S>(secrets: I) -> Result<Self, Error>
     where
         I: IntoIterator<Item = (S, S)>,
         S: AsRef<str>,
     {
         secrets.into_iter().try_fold(Self::new(), |keys, (id, secret)| {
-            Ok(keys.with_key(id.as_ref(), SigningKey::new(secret)?))
+            let credentials = Credentials::new(id.as_ref(), secret)
+                .map_err(|error| error.about(&format!("access key {:?}", id.as_ref())))?;
+            Ok(keys.with_key(id.as_ref(), credentials.key().clone()))
         })
     }
 }

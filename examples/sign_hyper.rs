@@ -1,0 +1,46 @@
+//! Signs what a hyper-util client sends. It is a tower service, so `SignLayer` fits as it is.
+//!
+//!     cargo run --example sign_hyper
+
+use axum::{Router, routing::post};
+use bytes::Bytes;
+use clap::Parser;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tower::{ServiceBuilder, ServiceExt};
+use tower_fc::{BoxError, Credentials, SignLayer, StaticKeys, Verifier, VerifyLayer};
+
+/// Signs what a hyper-util client sends, to a server that it starts on loopback.
+#[derive(Parser)]
+struct Args {}
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    Args::parse();
+    let url = start_server().await?;
+
+    // A retry layer goes above SignLayer: each attempt is signed anew.
+    let client = ServiceBuilder::new()
+        .layer(SignLayer::new(Credentials::new("LTAI5tExample", "example-secret")?))
+        .service(Client::builder(TokioExecutor::new()).build_http());
+
+    let request = Request::post(url).body(Full::new(Bytes::from("world")))?;
+    let response = client.oneshot(request).await?;
+    let status = response.status();
+    let body = response.into_body().collect().await?.to_bytes();
+    println!("{status} {}", String::from_utf8_lossy(&body));
+    Ok(())
+}
+
+/// Stands in for a function: starts a server, and returns a URL of it.
+async fn start_server() -> Result<String, BoxError> {
+    let keys = StaticKeys::from_secrets([("LTAI5tExample", "example-secret")])?;
+    let app = Router::new()
+        .route("/hello", post(|body: String| async move { format!("let in: hello {body}") }))
+        .layer(VerifyLayer::new(Verifier::new(keys)));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}/hello?name=you", listener.local_addr()?);
+    tokio::spawn(async { axum::serve(listener, app).await });
+    Ok(url)
+}
