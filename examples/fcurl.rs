@@ -19,9 +19,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
-use tower_fc::headers::{
-    QUERY_SECURITY_TOKEN, QUERY_SIGNATURE, X_ACS_CONTENT_SHA256, X_FC_SECURITY_TOKEN,
-};
+use tower_fc::headers::{QUERY_SECURITY_TOKEN, QUERY_SIGNATURE, X_ACS_CONTENT_SHA256};
 use tower_fc::{BoxError, Credentials, Presigner, Scheme, Signer, parse_acs_date};
 
 /// Sends one signed request and prints the answer. Fails on answers of 400 and above.

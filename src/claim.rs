@@ -3,7 +3,7 @@
 
 use crate::canonical::fields::Field;
 use crate::canonical::headers::trim;
-use crate::canonical::query::parameters;
+use crate::canonical::parameters::parameters;
 use crate::canonical::{Head, implied_host, without_default_port};
 use crate::clock::{from_unix, parse_acs_date, parse_http_date};
 use crate::headers::{

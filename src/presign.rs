@@ -1,6 +1,6 @@
 //! Presigned URLs: the signature of scheme `FC` in the query.
 
-use crate::canonical::query::parameters;
+use crate::canonical::parameters::parameters;
 use crate::canonical::{Head, Sink, percent};
 use crate::clock::{from_unix, to_unix};
 use crate::credentials::Credentials;

@@ -64,6 +64,14 @@ pub enum RejectionKind {
     MissingNonce,
     /// The same signed request has been seen before.
     Replayed,
+    /// A request whose body must be covered by the signature has no signed digest.
+    BodyNotCovered,
+    /// The body differs from its signed digest.
+    BodyDigestMismatch,
+    /// The body is larger than what may be read of it before it is checked.
+    BodyTooLarge,
+    /// The body broke off before it could be checked.
+    BodyIncomplete,
     /// Keys could not be looked up. The client is not at fault.
     KeyStoreUnavailable,
     /// The store of a replay guard cannot tell whether the request has been seen, being
@@ -73,13 +81,17 @@ pub enum RejectionKind {
 
 impl RejectionKind {
     /// The HTTP status it is answered with: 403, but 400 for
-    /// [`LimitExceeded`](Self::LimitExceeded) and
-    /// [`HostMismatch`](Self::HostMismatch), and 503 for
+    /// [`LimitExceeded`](Self::LimitExceeded), [`HostMismatch`](Self::HostMismatch),
+    /// [`BodyTooLarge`](Self::BodyTooLarge) and
+    /// [`BodyIncomplete`](Self::BodyIncomplete), and 503 for
     /// [`KeyStoreUnavailable`](Self::KeyStoreUnavailable) and
     /// [`ReplayStoreUnavailable`](Self::ReplayStoreUnavailable).
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::LimitExceeded | Self::HostMismatch => StatusCode::BAD_REQUEST,
+            Self::LimitExceeded
+            | Self::HostMismatch
+            | Self::BodyTooLarge
+            | Self::BodyIncomplete => StatusCode::BAD_REQUEST,
             Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -93,7 +105,10 @@ impl RejectionKind {
             Self::MissingCredentials | Self::MissingDate => "MissingRequiredHeader",
             Self::UnknownAccessKey => "InvalidAccessKeyID",
             Self::SignatureMismatch => "SignatureNotMatch",
-            Self::LimitExceeded | Self::HostMismatch => "InvalidArgument",
+            Self::LimitExceeded
+            | Self::HostMismatch
+            | Self::BodyTooLarge
+            | Self::BodyIncomplete => "InvalidArgument",
             Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => "ServiceUnavailable",
             _ => "AccessDenied",
         }
@@ -104,7 +119,10 @@ impl RejectionKind {
     /// does, 3 (invalid argument) and 14 (unavailable) where HTTP says 400 and 503.
     pub const fn grpc_status(self) -> u8 {
         match self {
-            Self::LimitExceeded | Self::HostMismatch => 3,
+            Self::LimitExceeded
+            | Self::HostMismatch
+            | Self::BodyTooLarge
+            | Self::BodyIncomplete => 3,
             Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => 14,
             Self::RequestTimeTooSkewed
             | Self::Expired
@@ -112,7 +130,9 @@ impl RejectionKind {
             | Self::UnsignedHeader
             | Self::Ambiguous
             | Self::MissingNonce
-            | Self::Replayed => 7,
+            | Self::Replayed
+            | Self::BodyNotCovered
+            | Self::BodyDigestMismatch => 7,
             _ => 16,
         }
     }

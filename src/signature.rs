@@ -106,6 +106,21 @@ impl<C: Algorithm> Hasher<C> {
         Tag::of(&output)
     }
 
+    /// Takes what does not fit into the room that is left.
+    #[cold]
+    fn put_over(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if self.filled == PENDING {
+                self.flush();
+            }
+            let (now, later) = rest.split_at(rest.len().min(PENDING - self.filled));
+            self.pending[self.filled..self.filled + now.len()].copy_from_slice(now);
+            self.filled += now.len();
+            rest = later;
+        }
+    }
+
     /// Hands over what is pending, which is full.
     #[cold]
     fn flush(&mut self) {
@@ -121,16 +136,12 @@ fn as_blocks<C: Algorithm>(bytes: &[u8]) -> (&[Block<C>], &[u8]) {
 impl<C: Algorithm> Sink for Hasher<C> {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
-        let mut rest = bytes;
-        loop {
-            let fits = rest.len().min(PENDING - self.filled);
-            self.pending[self.filled..self.filled + fits].copy_from_slice(&rest[..fits]);
-            self.filled += fits;
-            rest = &rest[fits..];
-            if rest.is_empty() {
-                return;
+        match self.pending.get_mut(self.filled..self.filled + bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.filled += bytes.len();
             }
-            self.flush();
+            None => self.put_over(bytes),
         }
     }
 

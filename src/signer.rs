@@ -8,6 +8,7 @@ use crate::headers::{X_ACS_DATE, X_ACS_SECURITY_TOKEN, X_FC_SECURITY_TOKEN};
 use crate::scheme::dialect::Form;
 use crate::scheme::{Family, Scheme, Subject, Terms, acs3};
 use crate::unique;
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Uri};
@@ -213,9 +214,7 @@ impl Signer {
         let names = self.signed_headers(head);
         let subject = self.subject(head, &names);
         let (tag, _) = subject.sign(self.form(), self.credentials.key().keyed());
-        // The longest of what stands between the variable parts is 105 bytes.
-        let list = names.iter().map(|name| name.len() + 1).sum::<usize>();
-        let mut text = Vec::with_capacity(token.len() + id.len() + list + 105);
+        let mut text = Vec::with_capacity(self.authorization_len(&names));
         text.put(token.as_bytes());
         match subject.terms {
             Terms::SignedHeaders(names) => {
@@ -233,9 +232,23 @@ impl Signer {
                 tag.put_base64(&mut text);
             }
         }
-        let mut value = text_value(&text);
+        // Shared rather than copied.
+        let mut value = HeaderValue::from_maybe_shared(Bytes::from(text))
+            .unwrap_or(HeaderValue::from_static(""));
         value.set_sensitive(true);
         value
+    }
+
+    /// How long the value of `authorization` will be.
+    fn authorization_len(&self, names: &[&str]) -> usize {
+        let ends =
+            self.scheme.token().unwrap_or_default().len() + self.credentials.access_key_id().len();
+        let list = names.iter().map(|name| name.len() + 1).sum::<usize>();
+        ends + match self.scheme.family() {
+            Family::Fc => " :".len() + 44,
+            Family::Acs => " :".len() + 28,
+            Family::Acs3 => " Credential=,SignedHeaders=,Signature=".len() + list - 1 + 64,
+        }
     }
 
     fn signed_headers<'a>(&self, head: &Head<'a>) -> acs3::Names<'a> {

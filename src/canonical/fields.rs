@@ -19,7 +19,7 @@ pub(crate) struct Fields<'a> {
     pub(crate) content_md5: Field<'a>,
     /// All whose names begin with `x-acs-` or `x-fc-`, sorted by name; values of one
     /// name in the order they arrived.
-    pub(crate) protocol: SmallVec<[Protocol<'a>; 8]>,
+    pub(crate) protocol: SmallVec<[Protocol<'a>; 16]>,
     /// How long all names and values are together, in bytes.
     pub(crate) len: usize,
 }

@@ -7,6 +7,7 @@
 pub(crate) mod fields;
 pub(crate) mod headers;
 pub(crate) mod order;
+pub(crate) mod parameters;
 pub(crate) mod path;
 pub(crate) mod percent;
 pub(crate) mod query;

@@ -4,7 +4,7 @@ use super::Sink;
 
 /// Whether a byte may stand for itself in an RFC 3986 encoded text.
 pub(crate) const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~')
+    UNRESERVED[byte as usize]
 }
 
 /// The byte that the escape at the front of `text` stands for, `None` when no
@@ -23,7 +23,9 @@ pub(crate) fn escape(text: &[u8]) -> Option<u8> {
 pub(crate) fn encode<S: Sink>(bytes: &[u8], sink: &mut S) {
     let mut rest = bytes;
     while let Some(at) = rest.iter().position(|byte| !is_unreserved(*byte)) {
-        sink.put(&rest[..at]);
+        if at > 0 {
+            sink.put(&rest[..at]);
+        }
         put_escape(rest[at], sink);
         rest = &rest[at + 1..];
     }
@@ -51,8 +53,22 @@ pub(crate) fn replace_form_chars<S: Sink>(text: &[u8], sink: &mut S) {
 /// Writes one escape, with upper-case digits.
 pub(crate) fn put_escape<S: Sink>(byte: u8, sink: &mut S) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    sink.put(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    sink.put_byte(b'%');
+    sink.put_byte(DIGITS[usize::from(byte >> 4)]);
+    sink.put_byte(DIGITS[usize::from(byte & 15)]);
 }
+
+/// Which bytes are unreserved.
+pub(crate) const UNRESERVED: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let char = byte as u8;
+        table[byte] = char.is_ascii_alphanumeric() || matches!(char, b'-' | b'_' | b'.' | b'~');
+        byte += 1;
+    }
+    table
+};
 
 /// The value of each hexadecimal digit, and 16 for everything else.
 const HEX: [u8; 256] = {

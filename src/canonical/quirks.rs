@@ -37,6 +37,11 @@ macro_rules! ambiguities {
 }
 
 ambiguities! {
+    /// The parameters of a presigned URL beside an `Authorization` header. Always
+    /// refused.
+    QueryCredentials = QUERY_CREDENTIALS, "credentials in the query and in a header at once";
+    /// A name in `SignedHeaders` that the request has no header for. Always refused.
+    AbsentHeader = ABSENT_HEADER, "SignedHeaders names a header that the request does not have";
     /// `%0A` in the path.
     PathNewline = PATH_NEWLINE, "the path contains an encoded line feed";
     /// `%2F` in a path that is signed decoded.
@@ -87,11 +92,6 @@ ambiguities! {
     AcceptUndefined = ACCEPT_UNDEFINED, "the Accept header is the word that an SDK signs in the absence of one";
     /// An `x-acs-` or `x-fc-` header that the signature does not cover.
     UnsignedHeader = UNSIGNED_HEADER, "a header that a trigger acts upon is not signed";
-    /// A name in `SignedHeaders` that the request has no header for. Always refused.
-    AbsentHeader = ABSENT_HEADER, "SignedHeaders names a header that the request does not have";
-    /// The parameters of a presigned URL beside an `Authorization` header. Always
-    /// refused.
-    QueryCredentials = QUERY_CREDENTIALS, "credentials in the query and in a header at once";
 }
 
 /// A set of ambiguities.

@@ -3,7 +3,7 @@
 use super::dialect::Form;
 use crate::canonical::fields::Protocol;
 use crate::canonical::headers::{write_all, write_line};
-use crate::canonical::query::parameter;
+use crate::canonical::parameters::parameter;
 use crate::canonical::{Head, Quirks, Sink};
 use crate::headers::{FC_PREFIX, QUERY_EXPIRES, QUERY_SIGNATURE};
 

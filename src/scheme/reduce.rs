@@ -4,11 +4,10 @@ use super::dialect::Form;
 use crate::canonical::Head;
 use crate::canonical::headers::RepeatedHeader;
 use crate::canonical::order::Collation;
+use crate::canonical::parameters::parameters;
 use crate::canonical::path::{PathForm, Times, Utf8};
 use crate::canonical::percent::{escape, is_unreserved};
-use crate::canonical::query::{
-    Blank, Cut, Encoding, Order, Plus, QueryRules, Repeated, parameters,
-};
+use crate::canonical::query::{Blank, Cut, Encoding, Order, Plus, QueryRules, Repeated};
 use crate::headers::QUERY_EXPIRES;
 
 /// What occurs in a request that dialects treat differently.

@@ -6,7 +6,7 @@ use super::dialect::{Dialect, Dialects, Form};
 use super::reduce::Seen;
 use super::{Family, Scheme, Subject, Terms, acs3};
 use crate::canonical::fields::is_protocol;
-use crate::canonical::query::parameters;
+use crate::canonical::parameters::parameters;
 use crate::canonical::quirks::Ambiguity;
 use crate::canonical::{Head, Quirks, percent};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};

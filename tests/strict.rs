@@ -1,0 +1,335 @@
+//! What strict verification refuses, and how each refusal is lifted by name.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use http::header::HeaderName;
+use http::request::{Builder, Parts};
+use http::{HeaderMap, Method, Request};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tower_fc::{
+    Ambiguity, Credentials, Dialect, Dialects, ErrorKind, Presigner, Rejection, RejectionKind,
+    Scheme, Schemes, Signer, StaticKeys, Verifier,
+};
+
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+fn credentials() -> Credentials {
+    Credentials::new("id", "secret").unwrap()
+}
+
+fn verifier() -> Verifier<StaticKeys> {
+    let keys = StaticKeys::from_secrets([("id", "secret")]).unwrap();
+    Verifier::new(keys).with_schemes(Schemes::ALL)
+}
+
+fn parts(request: Builder) -> Parts {
+    request.body(()).unwrap().into_parts().0
+}
+
+fn get(target: &str) -> Builder {
+    Request::get(target).header("host", "demo.example")
+}
+
+fn signed(scheme: Scheme, request: Builder) -> Parts {
+    let mut parts = parts(request);
+    Signer::new(credentials()).with_scheme(scheme).unwrap().sign_at(&mut parts, now()).unwrap();
+    parts
+}
+
+fn kind(verdict: Result<tower_fc::VerifiedCaller, Rejection>) -> Option<RejectionKind> {
+    verdict.err().map(|rejection| rejection.kind())
+}
+
+#[test]
+fn a_signature_is_of_no_use_on_a_request_with_the_same_string_to_sign() {
+    // Each second target is signed as the first one is.
+    for (signed_for, sent) in [
+        ("/?a=1&b=2", "/?a=1%0Ab=2"),
+        ("/?a=b%3Dc", "/?a%3Db=c"),
+        ("/a/b", "/a%2Fb"),
+        ("/?c=3", "/?a=1;b=2&c=3"),
+        ("/?c=3", "/?a=100%&c=3"),
+        ("/a?b=c", "/a%0Ab=c"),
+    ] {
+        let signer = Signer::new(credentials());
+        let text = |target: &str| signer.string_to_sign_at(&parts(get(target)), now()).unwrap();
+        let mut replayed = signed(Scheme::Fc, get(signed_for));
+        assert_eq!(verifier().verify_at(&replayed, now()).unwrap().access_key_id(), "id");
+        replayed.uri = sent.parse().unwrap();
+
+        let rejection = verifier().verify_at(&replayed, now()).unwrap_err();
+        assert_eq!(rejection.kind(), RejectionKind::Ambiguous, "{sent}");
+        assert_eq!(rejection.message(), rejection.ambiguity().unwrap().rule());
+        if text(signed_for) == text(sent) {
+            let observing = verifier().with_insecure_observation();
+            let caller = observing.verify_at(&replayed, now()).expect("it is let through");
+            assert_eq!(caller.ambiguities().next(), rejection.ambiguity(), "{sent}");
+        }
+    }
+}
+
+#[test]
+fn every_refusal_can_be_lifted_alone_and_is_then_reported() {
+    for (target, ambiguity) in [
+        ("/a%0Ab", Ambiguity::PathNewline),
+        ("/a%2Fb", Ambiguity::PathSlash),
+        ("/100%", Ambiguity::PathMalformed),
+        ("/?a=%0A", Ambiguity::ValueNewline),
+        ("/?%0A=a", Ambiguity::KeyNewline),
+        ("/?a%3D=b", Ambiguity::KeyEquals),
+        ("/?a%26=b", Ambiguity::KeyAmpersand),
+        ("/?a;b", Ambiguity::Semicolon),
+        ("/?a=%", Ambiguity::Malformed),
+        ("/?x-fc-expires=1800000001", Ambiguity::ExpiresAsDate),
+    ] {
+        let parts = signed(Scheme::Fc, get(target));
+        let rejection = verifier().verify_at(&parts, now()).unwrap_err();
+        assert_eq!(rejection.ambiguity(), Some(ambiguity), "{target}");
+        assert_eq!(rejection.status(), 403);
+
+        let lifted = verifier().with_insecure_allowance(ambiguity).unwrap();
+        let caller = lifted.verify_at(&parts, now()).unwrap();
+        assert_eq!(caller.ambiguities().collect::<Vec<_>>(), [ambiguity], "{target}");
+
+        let others = Ambiguity::ALL.iter().filter(|other| **other != ambiguity);
+        let others = others.fold(verifier(), |verifier, other| {
+            verifier.clone().with_insecure_allowance(*other).unwrap_or(verifier)
+        });
+        assert!(others.verify_at(&parts, now()).is_err(), "{target}: lifted by another name");
+    }
+}
+
+#[test]
+fn what_is_never_let_through_cannot_be_lifted() {
+    for ambiguity in [Ambiguity::QueryCredentials, Ambiguity::AbsentHeader] {
+        let error = verifier().with_insecure_allowance(ambiguity).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidSetting);
+        assert!(error.to_string().contains(ambiguity.rule()), "{error}");
+    }
+}
+
+#[test]
+fn a_header_that_steers_the_trigger_must_be_signed_under_acs3() {
+    for name in ["x-fc-invocation-type", "x-fc-async-delay", "x-acs-action", "x-acs-security-token"]
+    {
+        let name = HeaderName::from_static(name);
+        let mut parts = signed(Scheme::Acs3HmacSha256, get("/"));
+        parts.headers.insert(&name, "Async".parse().unwrap());
+        let rejection = verifier().verify_at(&parts, now()).unwrap_err();
+        assert_eq!(rejection.kind(), RejectionKind::UnsignedHeader);
+        assert!(rejection.message().contains(name.as_str()), "{rejection}");
+
+        let exempt = verifier().with_insecure_unsigned_header(name.clone());
+        assert_eq!(kind(exempt.verify_at(&parts, now())), None, "{name}");
+        let observing = verifier().with_insecure_observation();
+        let caller = observing.verify_at(&parts, now()).unwrap();
+        assert_eq!(caller.ambiguities().collect::<Vec<_>>(), [Ambiguity::UnsignedHeader]);
+        assert!(!caller.covers_header(&name));
+
+        // What the signer signs is covered.
+        let parts = signed(Scheme::Acs3HmacSha256, get("/").header(&name, "Async"));
+        if name != "x-acs-security-token" {
+            assert!(verifier().verify_at(&parts, now()).unwrap().covers_header(&name), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_payload_hash_needs_no_place_in_the_list_but_is_signed_all_the_same() {
+    let hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    let mut parts = signed(Scheme::Acs3HmacSha256, get("/").header("x-acs-content-sha256", hash));
+    let caller = verifier().verify_at(&parts, now()).unwrap();
+    assert!(caller.covers_body());
+    parts.headers.insert("x-acs-content-sha256", hash.replace('e', "f").parse().unwrap());
+    assert_eq!(kind(verifier().verify_at(&parts, now())), Some(RejectionKind::SignatureMismatch));
+    // Added to a request that was signed without one, it changes the payload line.
+    let mut parts = signed(Scheme::Acs3HmacSha256, get("/"));
+    parts.headers.insert("x-acs-content-sha256", hash.parse().unwrap());
+    assert_eq!(kind(verifier().verify_at(&parts, now())), Some(RejectionKind::SignatureMismatch));
+}
+
+#[test]
+fn an_x_fc_header_goes_unsigned_under_acs_and_is_refused() {
+    let parts = signed(Scheme::Acs, get("/").header("x-fc-invocation-type", "Async"));
+    let rejection = verifier().verify_at(&parts, now()).unwrap_err();
+    assert_eq!(rejection.kind(), RejectionKind::UnsignedHeader);
+    assert!(rejection.message().contains("x-fc-invocation-type"), "{rejection}");
+}
+
+#[test]
+fn headers_can_be_required_to_be_signed() {
+    let required =
+        || verifier().with_required_headers([http::header::HOST, http::header::CONTENT_TYPE]);
+    let both = signed(Scheme::Acs3HmacSha256, get("/").header("content-type", "text/plain"));
+    assert_eq!(kind(required().verify_at(&both, now())), None);
+    // Content-Type added on the way.
+    let mut added = signed(Scheme::Acs3HmacSha256, get("/"));
+    assert_eq!(kind(required().verify_at(&added, now())), None);
+    added.headers.insert("content-type", "text/plain".parse().unwrap());
+    assert_eq!(kind(verifier().verify_at(&added, now())), None);
+    assert_eq!(kind(required().verify_at(&added, now())), Some(RejectionKind::UnsignedHeader));
+    // Signed without a host, for whichever host it is sent to.
+    let mut hostless = signed(Scheme::Acs3HmacSha256, Request::get("/"));
+    hostless.headers.insert("host", "demo.example".parse().unwrap());
+    assert_eq!(kind(verifier().verify_at(&hostless, now())), None);
+    assert_eq!(kind(required().verify_at(&hostless, now())), Some(RejectionKind::UnsignedHeader));
+}
+
+#[test]
+fn a_listed_header_that_is_absent_is_refused() {
+    let mut parts = signed(Scheme::Acs3HmacSha256, get("/").header("x-acs-empty", ""));
+    parts.headers.remove("x-acs-empty");
+    // It would be signed as the empty value it had.
+    let rejection = verifier().with_insecure_observation().verify_at(&parts, now()).unwrap_err();
+    assert_eq!(rejection.ambiguity(), Some(Ambiguity::AbsentHeader));
+}
+
+#[test]
+fn two_sets_of_credentials_are_refused() {
+    let url = Presigner::new(credentials())
+        .presign_at(
+            &Method::GET,
+            &"/a".parse().unwrap(),
+            &HeaderMap::new(),
+            Duration::from_secs(60),
+            now(),
+        )
+        .unwrap();
+    for scheme in [Scheme::Fc, Scheme::Acs3HmacSha256, Scheme::Acs] {
+        let both = signed(scheme, get(&url.uri().to_string()));
+        for verifier in [verifier(), verifier().with_insecure_observation()] {
+            assert_eq!(
+                kind(verifier.verify_at(&both, now())),
+                Some(RejectionKind::ConflictingCredentials),
+                "{scheme}"
+            );
+        }
+    }
+    assert_eq!(kind(verifier().verify_at(&parts(get(&url.uri().to_string())), now())), None);
+}
+
+#[test]
+fn repeated_headers_are_refused() {
+    for name in ["x-fc-a", "content-type", "content-md5"] {
+        let parts = signed(Scheme::Fc, get("/").header(name, "a").header(name, "b"));
+        let rejection = verifier().verify_at(&parts, now()).unwrap_err();
+        assert_eq!(rejection.ambiguity(), Some(Ambiguity::RepeatedHeader), "{name}");
+    }
+    for name in ["authorization", "date"] {
+        let mut parts = signed(Scheme::Fc, get("/"));
+        let again = parts.headers[name].clone();
+        parts.headers.append(name, again);
+        let rejection = verifier().with_insecure_observation().verify_at(&parts, now());
+        assert!(rejection.is_err(), "{name}");
+    }
+}
+
+#[test]
+fn a_presigned_url_ends_within_bounds() {
+    let presigned = |lifetime: u64| {
+        let url = Presigner::new(credentials()).presign_at(
+            &Method::GET,
+            &"/a".parse().unwrap(),
+            &HeaderMap::new(),
+            Duration::from_secs(lifetime),
+            now(),
+        );
+        parts(get(&url.unwrap().into_uri().to_string()))
+    };
+    let week = 7 * 86_400;
+    for (lifetime, verified_after, expected) in [
+        (60, 0, None),
+        (60, 59, None),
+        (60, 60, Some(RejectionKind::Expired)),
+        (60, 3_600, Some(RejectionKind::Expired)),
+        (week, 0, None),
+        (week + 1, 0, Some(RejectionKind::ExpiresTooLate)),
+        (week + 1, 1, None),
+    ] {
+        let at = now() + Duration::from_secs(verified_after);
+        assert_eq!(kind(verifier().verify_at(&presigned(lifetime), at)), expected, "{lifetime}");
+    }
+    let longer = verifier().with_max_lifetime(Duration::from_secs(2 * week));
+    assert_eq!(kind(longer.verify_at(&presigned(2 * week), now())), None);
+}
+
+#[test]
+fn a_path_that_dialects_read_differently_is_refused_when_both_are_accepted() {
+    let parts = signed(Scheme::Fc, get("/a%2520b"));
+    assert_eq!(kind(verifier().verify_at(&parts, now())), None);
+    let both = verifier().with_dialects([Dialect::Standard, Dialect::FcJavaGateway]);
+    let rejection = both.verify_at(&parts, now()).unwrap_err();
+    assert_eq!(rejection.ambiguity(), Some(Ambiguity::PathPercent));
+    // What was signed for `/a%2520b` is what Java signs for `/a%20b`.
+    let mut sent = parts;
+    sent.uri = "/a%20b".parse().unwrap();
+    let java = verifier().with_dialects(Dialects::from(Dialect::FcJavaGateway));
+    assert_eq!(java.verify_at(&sent, now()).unwrap().dialect(), Dialect::FcJavaGateway);
+}
+
+#[test]
+fn sizes_are_bounded_before_anything_else() {
+    let long = format!("/{}", "a".repeat(20_000));
+    for (parts, verifier) in [
+        (parts(get(&long)), verifier()),
+        (parts(get("/").header("x-long", "a".repeat(40_000))), verifier()),
+        (
+            parts(get("/").header("authorization", "a;".repeat(200))),
+            verifier().with_insecure_observation(),
+        ),
+        (parts(get("/abc")), verifier().with_max_target_len(3)),
+        (parts(get("/").header("a", "b")), verifier().with_max_headers_len(10)),
+    ] {
+        let rejection = verifier.verify_at(&parts, now()).unwrap_err();
+        assert_eq!(rejection.kind(), RejectionKind::LimitExceeded);
+        assert_eq!((rejection.status().as_u16(), rejection.error_code()), (400, "InvalidArgument"));
+    }
+}
+
+#[test]
+fn a_signature_covers_every_bit_of_what_it_says_it_covers() {
+    let request = || {
+        get("/2016-08-15/proxy/svc/a%20b?name=x&other=y%2Fz")
+            .header("content-type", "text/plain")
+            .header("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg==")
+            .header("x-acs-action", "Invoke")
+            .header("x-fc-log-type", "Tail")
+    };
+    for scheme in [Scheme::Fc, Scheme::Acs3HmacSha256] {
+        let good = signed(scheme, request());
+        let caller = verifier().verify_at(&good, now()).unwrap();
+        let mut changed = 0;
+        let names: Vec<HeaderName> = good.headers.keys().cloned().collect();
+        for name in names.iter().filter(|name| caller.covers_header(name)) {
+            let value = good.headers[name].as_bytes();
+            for bit in 0..value.len() * 8 {
+                let mut other = value.to_vec();
+                other[bit / 8] ^= 1 << (bit % 8);
+                let Ok(other) = other.as_slice().try_into() else { continue };
+                let mut parts = good.clone();
+                parts.headers.insert(name, other);
+                assert!(verifier().verify_at(&parts, now()).is_err(), "{scheme} {name} {bit}");
+                changed += 1;
+            }
+        }
+        let target = good.uri.to_string().into_bytes();
+        for bit in 0..target.len() * 8 {
+            let mut other = target.clone();
+            other[bit / 8] ^= 1 << (bit % 8);
+            let Ok(uri) = http::Uri::try_from(other) else { continue };
+            // Upper and lower case of an escape are the same request.
+            if uri.to_string().eq_ignore_ascii_case(&good.uri.to_string())
+                && uri.to_string().contains("%2f")
+            {
+                continue;
+            }
+            let mut parts = good.clone();
+            parts.uri = uri;
+            assert!(verifier().verify_at(&parts, now()).is_err(), "{scheme} {}", parts.uri);
+            changed += 1;
+        }
+        assert!(changed > 500, "{scheme}: {changed}");
+    }
+}
