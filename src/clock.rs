@@ -70,7 +70,8 @@ pub(crate) fn to_unix(time: SystemTime) -> u64 {
 
 /// How far apart two times are, whichever is first.
 pub(crate) fn distance(a: SystemTime, b: SystemTime) -> Duration {
-    a.duration_since(b).unwrap_or_else(|error| error.duration())
+    let (first, last) = if a < b { (a, b) } else { (b, a) };
+    last.duration_since(first).unwrap_or_default()
 }
 
 /// The last second of the year 9999, beyond which neither format goes.

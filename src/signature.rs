@@ -38,17 +38,20 @@ impl Keyed {
     }
 
     /// HMAC-SHA256 under this secret, to write a string-to-sign into.
+    #[inline(always)]
     pub(crate) fn sha256(&self) -> Hasher<HmacCore<Sha256>> {
         Hasher::new(self.sha256.clone())
     }
 
     /// The same with HMAC-SHA1.
+    #[inline(always)]
     pub(crate) fn sha1(&self) -> Hasher<HmacCore<Sha1>> {
         Hasher::new(self.sha1.clone())
     }
 
     /// The same with HMAC-SM3.
     #[cfg(feature = "sm3")]
+    #[inline(always)]
     pub(crate) fn sm3(&self) -> Hasher<HmacCore<Sm3>> {
         Hasher::new(self.sm3.clone())
     }
@@ -61,12 +64,14 @@ fn keyed<M: KeyInit>(secret: &[u8]) -> M {
 }
 
 /// SHA-256, to write a canonical request into.
+#[inline(always)]
 pub(crate) fn sha256() -> Hasher<<Sha256 as CoreProxy>::Core> {
     Hasher::new(Default::default())
 }
 
 /// The same with SM3.
 #[cfg(feature = "sm3")]
+#[inline(always)]
 pub(crate) fn sm3() -> Hasher<<Sm3 as CoreProxy>::Core> {
     Hasher::new(Default::default())
 }
@@ -90,12 +95,13 @@ pub(crate) trait Algorithm: UpdateCore + FixedOutputCore {}
 impl<C: UpdateCore + FixedOutputCore> Algorithm for C {}
 
 impl<C: Algorithm> Hasher<C> {
+    #[inline(always)]
     fn new(core: C) -> Self {
         Self { core, pending: [0; PENDING], filled: 0 }
     }
 
     /// The hash of everything written, or the signature over it.
-    pub(crate) fn finish(mut self) -> Tag {
+    pub(crate) fn finish(&mut self) -> Tag {
         let (blocks, rest) = as_blocks::<C>(&self.pending[..self.filled]);
         self.core.update_blocks(blocks);
         let mut buffer = Buffer::<C>::default();

@@ -25,18 +25,23 @@ impl Collation {
 }
 
 impl Collation {
-    /// The first six bytes as a number that compares as they do; less than six are
-    /// filled up with zeros.
+    /// The first six bytes as a number that compares as they do, above 16 bits of
+    /// zeros; less than six are filled up with zeros.
     fn prefix(self, text: &[u8]) -> u64 {
-        let mut first = [0; 8];
-        match text.first_chunk::<6>() {
-            Some(six) => first[..6].copy_from_slice(six),
-            None => first[..text.len()].copy_from_slice(text),
+        let first = match text.first_chunk::<8>() {
+            Some(first) => u64::from_be_bytes(*first),
+            // Put together in a register: written to memory byte by byte and read
+            // back as a whole, it would take much longer.
+            None => text
+                .iter()
+                .zip(0..)
+                .fold(0, |first, (byte, at)| first | u64::from(*byte) << (56 - 8 * at)),
+        };
+        let first = first & !0xffff;
+        match self {
+            Self::Bytes => first,
+            Self::Utf16 => u64::from_be_bytes(first.to_be_bytes().map(rank)),
         }
-        if self == Self::Utf16 {
-            first = first.map(rank);
-        }
-        u64::from_be_bytes(first)
     }
 }
 
@@ -99,11 +104,13 @@ fn sort_many<'t, T: Copy>(
         0 => 0,
         shared => shared_prefix(&first[..shared], text(item)),
     });
-    let mut keys: SmallVec<[u64; 64]> = items
-        .iter()
-        .zip(0..=u16::MAX)
-        .map(|(item, position)| collation.prefix(&text(item)[shared..]) | u64::from(position))
-        .collect();
+    let mut keys: SmallVec<[u64; 64]> = SmallVec::with_capacity(items.len());
+    keys.extend(
+        items
+            .iter()
+            .zip(0..=u16::MAX)
+            .map(|(item, position)| collation.prefix(&text(item)[shared..]) | u64::from(position)),
+    );
     keys.sort_unstable();
     let unsorted: SmallVec<[T; 64]> = SmallVec::from_slice(items);
     for (item, key) in items.iter_mut().zip(&keys) {

@@ -100,6 +100,9 @@ impl QueryRules {
         // One equals sign may be added.
         with_scratch(query.len() + 1, |text| {
             let mut parts = Parts::new();
+            if query.len() > LONG {
+                parts.reserve_exact(memchr::memchr2_iter(b'&', b';', query).count() + 1);
+            }
             quirks = Reader::new(self, text, &mut parts).read(query);
             if let Some(name) = except {
                 parts.retain(|part| part.key(text) != name);
@@ -181,6 +184,9 @@ impl Encoding {
         }
     }
 }
+
+/// From how many bytes on the parameters of a query are counted first.
+const LONG: usize = 2048;
 
 /// Lends `work` a buffer of at least `len` bytes, from the stack unless that
 /// would be more than 4 KiB, the longest target an HTTP trigger takes.

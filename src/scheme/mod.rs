@@ -231,28 +231,28 @@ impl Subject<'_, '_> {
     /// The signature, with what is ambiguous about the request.
     pub(crate) fn sign(&self, form: &Form, keyed: &Keyed) -> (Tag, Quirks) {
         match self.scheme {
-            Scheme::Acs => self.write_into(form, keyed.sha1()),
+            Scheme::Acs => self.write_into(form, &mut keyed.sha1()),
             #[cfg(feature = "sm3")]
-            Scheme::Acs3HmacSm3 => self.write_into(form, keyed.sm3()),
-            _ => self.write_into(form, keyed.sha256()),
+            Scheme::Acs3HmacSm3 => self.write_into(form, &mut keyed.sm3()),
+            _ => self.write_into(form, &mut keyed.sha256()),
         }
     }
 
-    fn write_into<M: Algorithm>(&self, form: &Form, mut mac: Hasher<M>) -> (Tag, Quirks) {
-        let quirks = self.write(form, &mut mac);
+    fn write_into<M: Algorithm>(&self, form: &Form, mac: &mut Hasher<M>) -> (Tag, Quirks) {
+        let quirks = self.write(form, mac);
         (mac.finish(), quirks)
     }
 
     fn hash_canonical(&self, form: &Form) -> (Tag, Quirks) {
         match self.scheme {
             #[cfg(feature = "sm3")]
-            Scheme::Acs3HmacSm3 => self.hash_into(form, signature::sm3()),
-            _ => self.hash_into(form, signature::sha256()),
+            Scheme::Acs3HmacSm3 => self.hash_into(form, &mut signature::sm3()),
+            _ => self.hash_into(form, &mut signature::sha256()),
         }
     }
 
-    fn hash_into<H: Algorithm>(&self, form: &Form, mut hash: Hasher<H>) -> (Tag, Quirks) {
-        let quirks = self.write_canonical(form, &mut hash).unwrap_or_default();
+    fn hash_into<H: Algorithm>(&self, form: &Form, hash: &mut Hasher<H>) -> (Tag, Quirks) {
+        let quirks = self.write_canonical(form, hash).unwrap_or_default();
         (hash.finish(), quirks)
     }
 
