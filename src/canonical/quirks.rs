@@ -10,8 +10,8 @@ macro_rules! ambiguities {
         ///
         /// Which of them can do harm depends on the dialect, so each dialect refuses
         /// its own. A [`Verifier`](crate::Verifier) refuses them unless it is told
-        /// otherwise, one by one; the table in [its documentation](crate::Verifier#strict)
-        /// says which SDK is affected by which.
+        /// otherwise, one by one. [Its documentation](crate::Verifier#strict) says why, and
+        /// which SDKs are affected.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Ambiguity {

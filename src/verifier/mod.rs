@@ -42,10 +42,32 @@ use std::time::{Duration, SystemTime};
 /// # Strict
 ///
 /// A request is refused when another of different meaning could have its
-/// string-to-sign, or when something that is acted upon is unsigned.
-/// [`Ambiguity`] lists the cases. Let one through by name with
-/// [`Verifier::with_insecure_allowance`], or all of them, to see which occur, with
-/// [`Verifier::with_insecure_observation`].
+/// string-to-sign, or when something that is acted upon is unsigned. Let one case
+/// through by name with [`Verifier::with_insecure_allowance`], or all of them, to see
+/// which occur, with [`Verifier::with_insecure_observation`].
+///
+/// | refused ([`Ambiguity`]) | because | in |
+/// |---|---|---|
+/// | `PathNewline`, `PathSlash`: `%0A`, `%2F` in the path | the path is signed decoded | `FC` but of Java and fc2; the Go and Java samples of `ACS3` |
+/// | `PathPercent`: `%25` in the path | `/a%2520b` is signed as `/a%20b`, which others sign for what it is | these samples; `FC` beside the dialects of Java or fc2 |
+/// | `PathPlus`: `+` in the path | it is signed as a space | `ACS3` of Node and Go |
+/// | `PathMalformed`, `Malformed`: `%` that begins no escape | parsers drop, keep or refuse it | all |
+/// | `PathNotUtf8`, `NotUtf8` | bytes are signed as U+FFFD | those that replace them |
+/// | `Semicolon`: `;` in the query | parsers cut there, or drop the part | all |
+/// | `Plus`: `+` in the query | it is signed as such, and read as a space | `FC` of Python's gateway package |
+/// | `KeyEquals`, `KeyAmpersand`, `KeyNewline`: `%3D`, `%26`, `%0A` in a name | names are signed unencoded | `FC`, `acs`, `ACS3` of Python, Node and Go |
+/// | `KeyPercent`, `KeyPlus`: `%25`, `%2B` in a name | other names are signed like that | `ACS3` of Python, Node and Go; of Go |
+/// | `ValueNewline`, `ValueAmpersand`: `%0A`, `%26` in a value | values are signed unencoded | `FC`; `acs`, `FC` of Python's gateway package |
+/// | `RepeatedKey`, `BlankValue`, `Nameless` | part of the query is unsigned | the samples of `ACS3`, Python's, Java's |
+/// | `UnsignedQuery` | the query is unsigned | `FC` of management calls |
+/// | `RepeatedHeader` | values are signed joined, or one of them only | all |
+/// | `UnsignedHeader`: `x-acs-` or `x-fc-` outside `SignedHeaders` | a trigger acts upon them | `ACS3`, `acs`; exempt one with [`Verifier::with_insecure_unsigned_header`] |
+/// | `ExpiresAsDate`: `x-fc-expires` in the query beside a signature in headers | it is signed in place of the date | `FC` of Go and Java |
+/// | `AcceptUndefined`: `Accept: undefined` | Node signs that for no header | `acs` |
+/// | `QueryCredentials`, `AbsentHeader` | two sets of credentials; a listed header that is not there | all; cannot be let through |
+///
+/// The Go and Node helpers for `ACS3` cannot sign `x-fc-` headers: exempt those you
+/// need, one by one.
 ///
 /// ```
 /// use tower_fc::{Credentials, RejectionKind, Signer, Verifier};
