@@ -27,6 +27,7 @@ pub struct VerifiedCaller {
     covers_body: bool,
     quirks: Quirks,
     signature: Option<Tag>,
+    key_position: usize,
 }
 
 /// What the texts of a caller are taken from.
@@ -62,7 +63,12 @@ fn range_of(part: &str, whole: &[u8]) -> Option<Range<u16>> {
 }
 
 impl VerifiedCaller {
-    pub(crate) fn new(claim: &Claim<'_, '_>, dialect: Dialect, quirks: Quirks) -> Self {
+    pub(crate) fn new(
+        claim: &Claim<'_, '_>,
+        dialect: Dialect,
+        quirks: Quirks,
+        key_position: usize,
+    ) -> Self {
         let fields = &claim.head.fields;
         let digest = match claim.scheme.family() {
             Family::Acs3 => fields.protocol(X_ACS_CONTENT_SHA256.as_str()),
@@ -79,6 +85,7 @@ impl VerifiedCaller {
             covers_body: !digest.text().is_empty(),
             quirks,
             signature: claim.signature,
+            key_position,
         }
     }
 
@@ -124,6 +131,12 @@ impl VerifiedCaller {
     /// several coincide on this request.
     pub fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// Which of the secrets that the key store gave for the access key was used,
+    /// counted from 0: during a rotation, who still uses the old one.
+    pub fn key_position(&self) -> usize {
+        self.key_position
     }
 
     /// When the request was signed; `None` for presigned URLs, which do not say.

@@ -18,8 +18,8 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
@@ -917,4 +917,50 @@ fn debug_of_a_verifying_service_shows_no_secret() {
     ] {
         assert!(!text.contains(SECRET) && !text.contains(TOKEN), "{text}");
     }
+}
+
+#[tokio::test]
+async fn an_observer_is_told_what_becomes_of_every_request() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let observe = {
+        let told = Arc::clone(&told);
+        move |outcome: tower_fc::verify::Outcome<'_>| {
+            use tower_fc::verify::Outcome;
+            told.lock().unwrap().push(match outcome {
+                Outcome::Verified(caller) => {
+                    format!("{} {}", caller.access_key_id(), caller.key_position())
+                }
+                Outcome::Refused(rejection) => format!("{:?}", rejection.kind()),
+                other => format!("{other:?}"),
+            });
+        }
+    };
+    let key = |secret: &str| SigningKey::new(secret).unwrap();
+    let keys = StaticKeys::new().with_key(ID, key("old")).with_key(ID, key("new"));
+    let layer = VerifyLayer::new(Verifier::new(keys))
+        .with_mode(Mode::Optional)
+        .with_exemption(|_, uri| uri.path() == "/health")
+        .with_observer(observe);
+    let mut service = layer.layer(service_fn(async |_: Request<()>| {
+        Ok::<_, Infallible>(Response::new(http_body_util::Empty::<bytes::Bytes>::new()))
+    }));
+    let signed = |secret: &str| {
+        let mut request = Request::get("/").body(()).unwrap();
+        let credentials = Credentials::new(ID, secret).unwrap();
+        let now = std::time::SystemTime::now();
+        tower_fc::Signer::new(credentials).sign_request_at(&mut request, now).unwrap();
+        request
+    };
+    let plain = |path: &str| Request::get(path).body(()).unwrap();
+    for request in [signed("old"), signed("new"), signed("no"), plain("/"), plain("/health")] {
+        call(&mut service, request).await.unwrap();
+    }
+    let expected = [
+        format!("{ID} 0"),
+        format!("{ID} 1"),
+        "SignatureMismatch".into(),
+        "Anonymous".into(),
+        "Exempt".into(),
+    ];
+    assert_eq!(*told.lock().unwrap(), expected);
 }

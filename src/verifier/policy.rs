@@ -172,7 +172,7 @@ impl Policy {
         keys: &[SigningKey],
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        let live = || keys.iter().filter(|key| key.is_live(now));
+        let live = || keys.iter().enumerate().filter(|(_, key)| key.is_live(now));
         let mut refused = None;
         let mut tried = Tried::new(claim.head);
         for accepted in self.accepted(claim.scheme) {
@@ -181,18 +181,19 @@ impl Policy {
             }
             let outcome = match live().next() {
                 None => self.compare(claim, accepted, &self.decoy).map(|_| None),
-                Some(_) => live().try_fold(None, |found: Option<Quirks>, key| match found {
+                Some(_) => live().try_fold(None, |found, (position, key)| match found {
                     Some(_) => Ok(found),
                     None => {
                         let found = self.compare(claim, accepted, key.keyed())?;
-                        Ok(found.filter(|_| token_fits(claim, key)))
+                        let fits = found.filter(|_| token_fits(claim, key));
+                        Ok(fits.map(|quirks| (quirks, position)))
                     }
                 }),
             };
             match outcome {
-                Ok(Some(quirks)) => {
+                Ok(Some((quirks, position))) => {
                     let reported = quirks & accepted.refuses;
-                    return Ok(VerifiedCaller::new(claim, accepted.dialect, reported));
+                    return Ok(VerifiedCaller::new(claim, accepted.dialect, reported, position));
                 }
                 Ok(None) => tried.add(accepted.form),
                 Err(ambiguity) => refused = refused.or(Some(ambiguity)),

@@ -1,4 +1,5 @@
 use super::Verify;
+use super::outcome::{Observer, Outcome};
 use crate::clock::{Clock, SystemClock};
 use crate::rejection::{FcResponse, RejectionResponse};
 use crate::verifier::Verifier;
@@ -31,6 +32,7 @@ pub(super) struct Settings<R, C> {
     pub(super) strip: bool,
     pub(super) exempt: Option<Exempt>,
     pub(super) original: Option<Original>,
+    pub(super) observer: Observer,
 }
 
 type Exempt = Arc<dyn Fn(&Method, &Uri) -> bool + Send + Sync>;
@@ -64,6 +66,7 @@ impl<K> VerifyLayer<K> {
             strip: false,
             exempt: None,
             original: None,
+            observer: Observer::default(),
         };
         Self { verifier: Arc::new(verifier), settings }
     }
@@ -113,20 +116,28 @@ impl<K, R, C> VerifyLayer<K, R, C> {
         self
     }
 
+    /// Tells `observe` what becomes of every request, before the inner service is
+    /// called. It should do no more than count.
+    #[must_use]
+    pub fn with_observer(mut self, observe: impl Fn(Outcome<'_>) + Send + Sync + 'static) -> Self {
+        self.settings.observer = Observer::new(observe);
+        self
+    }
+
     /// Answers refusals in another way than [`FcResponse`].
     pub fn with_rejection_response<T: RejectionResponse>(
         self,
         response: T,
     ) -> VerifyLayer<K, T, C> {
-        let Settings { clock, mode, strip, exempt, original, .. } = self.settings;
-        let settings = Settings { response, clock, mode, strip, exempt, original };
+        let Settings { clock, mode, strip, exempt, original, observer, .. } = self.settings;
+        let settings = Settings { response, clock, mode, strip, exempt, original, observer };
         VerifyLayer { verifier: self.verifier, settings }
     }
 
     /// Tells the time by another clock than the system's.
     pub fn with_clock<T: Clock>(self, clock: T) -> VerifyLayer<K, R, T> {
-        let Settings { response, mode, strip, exempt, original, .. } = self.settings;
-        let settings = Settings { response, clock, mode, strip, exempt, original };
+        let Settings { response, mode, strip, exempt, original, observer, .. } = self.settings;
+        let settings = Settings { response, clock, mode, strip, exempt, original, observer };
         VerifyLayer { verifier: self.verifier, settings }
     }
 }

@@ -33,6 +33,7 @@ mod body;
 mod future;
 mod key_store;
 mod layer;
+mod outcome;
 mod provider;
 mod service;
 
@@ -40,5 +41,6 @@ pub use body::ResponseBody;
 pub use future::ResponseFuture;
 pub use key_store::{AsyncKeyStore, IntoKeys, KeyStore, KeyStoreError, Keys, StaticKeys};
 pub use layer::{Mode, VerifyLayer};
+pub use outcome::Outcome;
 pub use provider::{AsyncResponseFuture, AsyncVerify, AsyncVerifyLayer};
 pub use service::Verify;

@@ -80,7 +80,7 @@ where
         let settings = self.settings.clone();
         AsyncResponseFuture(Box::pin(async move {
             if settings.is_exempt(&request) {
-                let request = settings.strip(request);
+                let request = settings.pass(request);
                 return Ok(inner.call(request).await?.map(ResponseBody::inner));
             }
             // The head alone is held while keys are awaited: a body is not `Sync`.

@@ -1,4 +1,5 @@
 use super::layer::{Mode, Settings};
+use super::outcome::Outcome;
 use super::{KeyStore, ResponseBody, ResponseFuture};
 use crate::caller::VerifiedCaller;
 use crate::clock::{Clock, SystemClock};
@@ -55,7 +56,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let settings = &self.settings;
         if settings.is_exempt(&request) {
-            return ResponseFuture::inner(self.inner.call(settings.strip(request)));
+            return ResponseFuture::inner(self.inner.call(settings.pass(request)));
         }
         let target = settings.target(request.uri(), request.extensions());
         let (method, headers) = (request.method(), request.headers());
@@ -89,9 +90,15 @@ impl<R, C> Settings<R, C> {
         R: RejectionResponse,
     {
         match verdict {
-            Ok(caller) => drop(request.extensions_mut().insert(caller)),
-            Err(rejection) if self.lets_pass(&rejection) => {}
+            Ok(caller) => {
+                self.observer.tell(Outcome::Verified(&caller));
+                request.extensions_mut().insert(caller);
+            }
+            Err(rejection) if self.lets_pass(&rejection) => {
+                self.observer.tell(Outcome::Anonymous);
+            }
             Err(rejection) => {
+                self.observer.tell(Outcome::Refused(&rejection));
                 let (parts, _) = request.into_parts();
                 let mut response = self.response.rejection_response(&rejection, &parts);
                 response.extensions_mut().insert(rejection);
@@ -101,8 +108,14 @@ impl<R, C> Settings<R, C> {
         Ok(self.strip(request))
     }
 
+    /// An exempt request as the inner service is to see it.
+    pub(super) fn pass<B>(&self, request: Request<B>) -> Request<B> {
+        self.observer.tell(Outcome::Exempt);
+        self.strip(request)
+    }
+
     /// The request without the client's credentials, where they are not to be seen.
-    pub(super) fn strip<B>(&self, mut request: Request<B>) -> Request<B> {
+    fn strip<B>(&self, mut request: Request<B>) -> Request<B> {
         if self.strip {
             for name in [&AUTHORIZATION, &X_FC_SECURITY_TOKEN, &X_ACS_SECURITY_TOKEN] {
                 request.headers_mut().remove(name);
