@@ -21,8 +21,8 @@ use std::time::{Duration, SystemTime};
 /// Checks the signatures of requests, whatever receives them.
 ///
 /// [`VerifyLayer`](crate::VerifyLayer) does this for tower services; use a verifier
-/// by itself anywhere else. By default it accepts [`Scheme::Fc`] and
-/// [`Scheme::Acs3HmacSha256`] in [`Dialect::Standard`], a clock difference of 15
+/// by itself anywhere else. By default it accepts [`Scheme::Fc`](crate::Scheme::Fc) and
+/// [`Scheme::Acs3HmacSha256`](crate::Scheme::Acs3HmacSha256) in [`Dialect::Standard`](crate::Dialect::Standard), a clock difference of 15
 /// minutes either way, and nothing that is ambiguous.
 ///
 /// # Order of checks
@@ -124,7 +124,7 @@ impl<K> Verifier<K> {
     }
 
     /// Accepts these dialects and no others. Presigned URLs are always read in
-    /// [`Dialect::Standard`], the only one there is for them.
+    /// [`Dialect::Standard`](crate::Dialect::Standard), the only one there is for them.
     ///
     /// Dialects whose strings-to-sign coincide on a request cost nothing; each one
     /// that differs costs one more HMAC before a request is refused.
@@ -182,7 +182,7 @@ impl<K> Verifier<K> {
     }
 
     /// Refuses requests that carry no signed nonce: `x-acs-signature-nonce`, or
-    /// `x-fc-signature-nonce` under [`Scheme::Fc`]. Presigned URLs have none, and so
+    /// `x-fc-signature-nonce` under [`Scheme::Fc`](crate::Scheme::Fc). Presigned URLs have none, and so
     /// are refused. Off by default.
     #[must_use]
     pub fn with_required_nonce(mut self) -> Self {
