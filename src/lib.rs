@@ -9,10 +9,12 @@ mod canonical;
 mod claim;
 mod clock;
 mod credentials;
+pub mod digest;
 mod error;
 pub mod headers;
 mod presign;
 mod rejection;
+pub mod replay;
 mod scheme;
 pub mod sign;
 mod signature;
@@ -28,9 +30,13 @@ pub use clock::{
     parse_http_date,
 };
 pub use credentials::{Credentials, ProvideCredentials, SigningKey};
+pub use digest::{BodyPolicy, CheckDigestLayer, DigestHeader, Md5Encoding, SetDigestLayer};
 pub use error::{BoxError, Error, ErrorKind};
 pub use presign::{PresignedUrl, Presigner};
 pub use rejection::{FcResponse, Rejection, RejectionKind, RejectionResponse};
+#[cfg(feature = "redis")]
+pub use replay::RedisReplayGuard;
+pub use replay::{MemoryReplayGuard, ReplayGuard, ReplayLayer};
 pub use scheme::dialect::{Dialect, Dialects};
 pub use scheme::{Scheme, Schemes};
 pub use sign::{AsyncSignLayer, SignLayer};

@@ -1,5 +1,5 @@
 use super::buffering::{BufferedBody, is_complete};
-use super::hash::Hash;
+use super::check::Check;
 use super::policy::Expected;
 use crate::error::BoxError;
 use bytes::{Buf, Bytes};
@@ -28,35 +28,19 @@ pin_project! {
     #[project = KindProj]
     #[derive(Debug)]
     enum Kind<B> {
-        Unchecked { #[pin] body: B },
-        Streaming { #[pin] body: B, check: Check },
+        Streaming { #[pin] body: B, check: Option<Check> },
         Buffered { body: BufferedBody },
     }
 }
 
-#[derive(Debug)]
-struct Check {
-    expected: Expected,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    Hashing(Hash),
-    /// All bytes are there, and have the digest.
-    Right,
-    /// They do not, and that has been reported.
-    Wrong,
-}
-
 impl<B> CheckedBody<B> {
-    pub(super) fn unchecked(body: B) -> Self {
-        Self { kind: Kind::Unchecked { body } }
-    }
-
-    pub(super) fn streaming(body: B, expected: Expected) -> Self {
-        let state = State::Hashing(Hash::new(expected.algorithm));
-        Self { kind: Kind::Streaming { body, check: Check { expected, state } } }
+    /// One that is checked while it streams, if there is what to expect of it.
+    pub(super) fn streaming(body: B, expected: Option<Expected>) -> Self
+    where
+        B: Body,
+    {
+        let check = expected.map(|expected| Check::new(expected, is_complete(&body)));
+        Self { kind: Kind::Streaming { body, check } }
     }
 
     pub(super) fn buffered(body: BufferedBody) -> Self {
@@ -73,15 +57,14 @@ impl<B: Body<Error: Into<BoxError>>> Body for CheckedBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let (mut body, check) = match self.project().kind.project() {
-            KindProj::Unchecked { body } => (body, None),
-            KindProj::Streaming { check: Check { state: State::Wrong, .. }, .. } => {
-                return Poll::Ready(None);
-            }
-            KindProj::Streaming { body, check } => (body, Some(check)),
+            KindProj::Streaming { body, check } => (body, check.as_mut()),
             KindProj::Buffered { body } => {
                 return Pin::new(body).poll_frame(cx).map_err(|never| match never {});
             }
         };
+        if check.as_ref().is_some_and(|check| check.has_failed()) {
+            return Poll::Ready(None);
+        }
         let frame = match ready!(body.as_mut().poll_frame(cx)) {
             Some(Ok(frame)) => frame.map_data(|mut data| data.copy_to_bytes(data.remaining())),
             Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
@@ -95,55 +78,22 @@ impl<B: Body<Error: Into<BoxError>>> Body for CheckedBody<B> {
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Unchecked { body } => body.is_end_stream(),
+            Kind::Streaming { body, check: None } => body.is_end_stream(),
             // Whoever stops here must not miss the error.
-            Kind::Streaming { body, check } => match check.state {
-                State::Hashing(_) => false,
-                State::Right => body.is_end_stream(),
-                State::Wrong => true,
-            },
+            Kind::Streaming { body, check: Some(check) } => {
+                check.has_failed() || check.has_passed() && body.is_end_stream()
+            }
             Kind::Buffered { body } => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Unchecked { body } => body.size_hint(),
-            Kind::Streaming { check: Check { state: State::Wrong, .. }, .. } => {
+            Kind::Streaming { check: Some(check), .. } if check.has_failed() => {
                 SizeHint::with_exact(0)
             }
             Kind::Streaming { body, .. } => body.size_hint(),
             Kind::Buffered { body } => body.size_hint(),
         }
-    }
-}
-
-impl Check {
-    fn add(&mut self, data: &[u8], is_last: bool) -> Result<(), BoxError> {
-        match &mut self.state {
-            State::Hashing(hash) => {
-                hash.update(data);
-                if is_last { self.end() } else { Ok(()) }
-            }
-            State::Right if data.is_empty() => Ok(()),
-            // More came than the body had said there is.
-            State::Right | State::Wrong => {
-                self.state = State::Wrong;
-                self.end()
-            }
-        }
-    }
-
-    fn end(&mut self) -> Result<(), BoxError> {
-        let is_right = match std::mem::replace(&mut self.state, State::Wrong) {
-            State::Hashing(hash) => hash.finish().matches(&self.expected.digest),
-            State::Right => true,
-            State::Wrong => false,
-        };
-        if !is_right {
-            return Err(self.expected.mismatch().into());
-        }
-        self.state = State::Right;
-        Ok(())
     }
 }

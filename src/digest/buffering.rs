@@ -77,6 +77,9 @@ pub(super) enum Limit {
     OfStreams(usize),
 }
 
+/// A body with its digest, or why it is not held.
+pub(super) type Held<E> = Result<(BufferedBody, Digest), Unheld<E>>;
+
 /// Why a body is not held.
 pub(super) enum Unheld<E> {
     TooLarge(BodyTooLarge),
@@ -91,9 +94,9 @@ pin_project! {
         body: B,
         hash: Option<Hash>,
         limit: Limit,
-        // The first piece, which is not copied.
+        // The first piece, which is not copied,
         first: Bytes,
-        // All of them, once there are two: many small ones take no more than their bytes.
+        // until there is a second: many small ones then take no more than their bytes.
         joined: BytesMut,
         trailers: Option<HeaderMap>,
     }
@@ -105,13 +108,10 @@ impl<B: Body> Buffering<B> {
         Self { body, hash: Some(hash), limit, first, joined, trailers: None }
     }
 
-    pub(super) fn poll(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(BufferedBody, Digest), Unheld<B::Error>>> {
+    pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Held<B::Error>> {
         let mut this = self.project();
         loop {
-            let held = this.first.len().max(this.joined.len()) as u64;
+            let held = (this.first.len() + this.joined.len()) as u64;
             let is_one_piece = match held {
                 0 => true,
                 _ => this.joined.is_empty() && is_complete(&*this.body),
@@ -135,14 +135,12 @@ impl<B: Body> Buffering<B> {
                     if let Some(hash) = this.hash {
                         hash.update(&data);
                     }
-                    if this.first.is_empty() {
+                    if held == 0 {
                         *this.first = data;
-                        continue;
+                    } else if !data.is_empty() {
+                        this.joined.extend_from_slice(&std::mem::take(this.first));
+                        this.joined.extend_from_slice(&data);
                     }
-                    if this.joined.is_empty() {
-                        this.joined.extend_from_slice(this.first);
-                    }
-                    this.joined.extend_from_slice(&data);
                 }
                 Err(frame) => {
                     if let Ok(trailers) = frame.into_trailers() {
@@ -160,6 +158,12 @@ impl<B: Body> Buffering<B> {
         let body = BufferedBody { data, trailers: this.trailers.take() };
         Poll::Ready(Ok((body, hash.finish())))
     }
+}
+
+/// The service that was polled ready, which is the one to call; a clone stays.
+pub(super) fn ready_service<S: Clone>(inner: &mut S) -> S {
+    let clone = inner.clone();
+    std::mem::replace(inner, clone)
 }
 
 /// A body is larger than what may be held of it in memory.

@@ -1,100 +1,6 @@
-use super::hash::{Algorithm, Digest, Hash};
-use super::{BodyPolicy, BufferedCheckDigest, CheckDigest, Md5Encoding, SetDigest};
-use crate::headers::{CONTENT_MD5, X_ACS_CONTENT_SHA256};
+use super::{BodyPolicy, BufferedCheckDigest, CheckDigest};
 use crate::rejection::{FcResponse, RejectionResponse};
-use http::{HeaderName, HeaderValue};
 use tower_layer::Layer;
-
-/// How much of a streaming body [`SetDigestLayer`] holds by default: 32 MiB, the most
-/// that Function Compute takes of a request body.
-pub const DEFAULT_LIMIT: usize = 32 * 1024 * 1024;
-
-/// Which header carries the digest of a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum DigestHeader {
-    /// `content-md5`, which the schemes `FC` and `acs` sign.
-    ContentMd5(Md5Encoding),
-    /// `x-acs-content-sha256`, the payload hash of `ACS3-HMAC-SHA256`: SHA-256 in
-    /// lower-case hexadecimal.
-    ContentSha256,
-}
-
-impl DigestHeader {
-    pub(super) fn hash(self) -> Hash {
-        Hash::new(match self {
-            Self::ContentMd5(_) => Algorithm::Md5,
-            Self::ContentSha256 => Algorithm::Sha256,
-        })
-    }
-
-    pub(super) fn write(self, digest: &Digest) -> (&'static HeaderName, HeaderValue) {
-        match self {
-            Self::ContentMd5(encoding) => (&CONTENT_MD5, digest.content_md5(encoding)),
-            Self::ContentSha256 => (&X_ACS_CONTENT_SHA256, digest.hex()),
-        }
-    }
-}
-
-impl Default for DigestHeader {
-    /// `content-md5` as RFC 1864 defines it.
-    fn default() -> Self {
-        Self::ContentMd5(Md5Encoding::default())
-    }
-}
-
-impl From<Md5Encoding> for DigestHeader {
-    fn from(encoding: Md5Encoding) -> Self {
-        Self::ContentMd5(encoding)
-    }
-}
-
-/// Sets the digest of the body of every request, an empty one included.
-///
-/// Put it outside [`SignLayer`](crate::SignLayer), which has to sign what is set here,
-/// and outside retries. A header of the same name is replaced. The body becomes a
-/// [`BufferedBody`](super::BufferedBody); what comes in one piece, as `Full<Bytes>`
-/// does, is taken over without a copy, whatever its size. Other bodies are read into
-/// memory, up to a limit. [The module](crate::digest) has an example.
-///
-/// # Errors
-/// Boxed, and before anything of the request is sent:
-/// [`BodyTooLarge`](super::BodyTooLarge), an error of the body, or an
-/// [`Error`](crate::Error) when there is no room for the header. After that, the
-/// errors of the inner service.
-#[derive(Clone, Copy, Debug)]
-pub struct SetDigestLayer {
-    pub(super) header: DigestHeader,
-    pub(super) limit: usize,
-}
-
-impl SetDigestLayer {
-    /// Sets this header, `content-md5` for an [`Md5Encoding`].
-    pub fn new(header: impl Into<DigestHeader>) -> Self {
-        Self { header: header.into(), limit: DEFAULT_LIMIT }
-    }
-
-    /// Holds so many bytes of a streaming body, in place of [`DEFAULT_LIMIT`].
-    #[must_use]
-    pub fn with_limit(self, limit: usize) -> Self {
-        Self { limit, ..self }
-    }
-}
-
-impl Default for SetDigestLayer {
-    /// Sets `content-md5` as RFC 1864 defines it.
-    fn default() -> Self {
-        Self::new(DigestHeader::default())
-    }
-}
-
-impl<S> Layer<S> for SetDigestLayer {
-    type Service = SetDigest<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        SetDigest { inner, layer: *self }
-    }
-}
 
 /// Compares bodies with their signed digest while the inner service reads them.
 ///
@@ -155,6 +61,9 @@ impl<S, R: Clone> Layer<S> for CheckDigestLayer<R> {
 /// ([`CheckDigestLayer::buffered`]). A body that differs is answered with 403, one over
 /// the limit, and one that breaks off, with 400. Bodies that are not to be checked
 /// pass unread.
+///
+/// While a body is read, the inner service is kept ready for it: a slow client holds a
+/// place in a concurrency limit inside of this. Put a timeout outside.
 #[derive(Clone, Copy, Debug)]
 pub struct BufferedCheckDigestLayer<R = FcResponse> {
     pub(super) layer: CheckDigestLayer<R>,

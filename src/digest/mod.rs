@@ -48,12 +48,12 @@
 //!     .map_request(network)
 //!     .service(server);
 //!
-//! let request = Request::post("/").body(Full::from("pay 10 to alice"))?;
+//! let request = Request::post("/").body(Full::<Bytes>::from("pay 10 to alice"))?;
 //! let response = client.clone().oneshot(request).await?;
 //! assert_eq!(response.status(), 200);
 //! assert_eq!(response.into_body().collect().await?.to_bytes(), "pay 10 to alice");
 //!
-//! let request = Request::post("/").body(Full::from("pay 10 to mallory?"))?;
+//! let request = Request::post("/").body(Full::<Bytes>::from("pay 10 to mallory?"))?;
 //! assert_eq!(client.oneshot(request).await?.status(), 403);
 //! # Ok(())
 //! # }
@@ -76,18 +76,20 @@
 
 mod body;
 mod buffering;
+mod check;
 mod future;
 mod hash;
 mod layer;
 mod policy;
 mod service;
+mod set;
 
 pub use body::CheckedBody;
 pub use buffering::{BodyTooLarge, BufferedBody};
-pub use future::{BufferedCheckFuture, SetDigestFuture};
+pub use check::BodyDigestMismatch;
+pub use future::BufferedCheckFuture;
 pub use hash::Md5Encoding;
-pub use layer::{
-    BufferedCheckDigestLayer, CheckDigestLayer, DEFAULT_LIMIT, DigestHeader, SetDigestLayer,
-};
-pub use policy::{BodyDigestMismatch, BodyPolicy};
-pub use service::{BufferedCheckDigest, CheckDigest, SetDigest};
+pub use layer::{BufferedCheckDigestLayer, CheckDigestLayer};
+pub use policy::BodyPolicy;
+pub use service::{BufferedCheckDigest, CheckDigest};
+pub use set::{DEFAULT_LIMIT, DigestHeader, SetDigest, SetDigestFuture, SetDigestLayer};

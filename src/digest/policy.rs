@@ -1,4 +1,5 @@
-use super::hash::{Algorithm, Digest};
+use super::check::BodyDigestMismatch;
+use super::hash::{Algorithm, Digest, Hash};
 use crate::caller::VerifiedCaller;
 use crate::headers::{CONTENT_MD5, X_ACS_CONTENT_SHA256};
 use crate::rejection::{Rejection, RejectionKind, RejectionResponse};
@@ -6,7 +7,6 @@ use crate::scheme::Scheme;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, Response};
-use std::fmt;
 
 /// Which bodies are compared with their digest.
 ///
@@ -69,9 +69,14 @@ impl Expected {
         }
     }
 
+    /// Whether it is the digest of an empty body.
+    pub(super) fn is_of_nothing(&self) -> bool {
+        Hash::new(self.algorithm).finish().matches(&self.digest)
+    }
+
     /// The error when a body has another digest.
     pub(super) fn mismatch(&self) -> BodyDigestMismatch {
-        BodyDigestMismatch { header: self.name }
+        BodyDigestMismatch::of(self.name)
     }
 }
 
@@ -116,36 +121,4 @@ pub(super) fn refuse<R: RejectionResponse>(
     let mut response = response.rejection_response(&rejection, parts);
     response.extensions_mut().insert(rejection);
     Box::new(response)
-}
-
-/// The body of a request differs from its signed digest: it was changed on its way, or
-/// the client signed another.
-///
-/// [`CheckedBody`](super::CheckedBody) ends with it, boxed, to be found by
-/// `downcast_ref`, or as a `source` where a framework has wrapped it.
-#[derive(Clone, Debug)]
-pub struct BodyDigestMismatch {
-    header: &'static HeaderName,
-}
-
-impl BodyDigestMismatch {
-    /// The header whose digest the body does not have: `content-md5` or
-    /// `x-acs-content-sha256`.
-    pub fn header(&self) -> &HeaderName {
-        self.header
-    }
-}
-
-impl fmt::Display for BodyDigestMismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the request body does not match its signed {}", self.header)
-    }
-}
-
-impl std::error::Error for BodyDigestMismatch {}
-
-impl From<BodyDigestMismatch> for Rejection {
-    fn from(mismatch: BodyDigestMismatch) -> Self {
-        Self::new(RejectionKind::BodyDigestMismatch, mismatch.to_string())
-    }
 }

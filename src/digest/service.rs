@@ -1,23 +1,15 @@
 use super::body::CheckedBody;
-use super::buffering::{BufferedBody, Buffering, Limit, is_complete};
-use super::future::{BufferedCheckFuture, SetDigestFuture};
+use super::buffering::{Buffering, Limit, is_complete, ready_service};
+use super::future::BufferedCheckFuture;
 use super::hash::Hash;
 use super::policy::{Expected, refuse};
-use super::{BufferedCheckDigestLayer, CheckDigestLayer, SetDigestLayer};
-use crate::error::BoxError;
+use super::{BufferedCheckDigestLayer, CheckDigestLayer};
 use crate::rejection::{FcResponse, Rejection, RejectionResponse};
 use crate::verify::{ResponseBody, ResponseFuture};
 use http::{Request, Response};
 use http_body::Body;
 use std::task::{Context, Poll};
 use tower_service::Service;
-
-/// The service of [`SetDigestLayer`].
-#[derive(Clone, Debug)]
-pub struct SetDigest<S> {
-    pub(super) inner: S,
-    pub(super) layer: SetDigestLayer,
-}
 
 /// The service of [`CheckDigestLayer`].
 #[derive(Clone, Debug)]
@@ -33,49 +25,37 @@ pub struct BufferedCheckDigest<S, R = FcResponse> {
     pub(super) layer: BufferedCheckDigestLayer<R>,
 }
 
-macro_rules! inner_service {
-    ($service:ident<S $(, $rest:ident)?>) => {
-        impl<S $(, $rest)?> $service<S $(, $rest)?> {
-            /// The inner service.
-            pub fn get_ref(&self) -> &S {
-                &self.inner
-            }
-
-            /// The inner service, to change.
-            pub fn get_mut(&mut self) -> &mut S {
-                &mut self.inner
-            }
-
-            /// The inner service, for good.
-            pub fn into_inner(self) -> S {
-                self.inner
-            }
-        }
-    };
-}
-
-inner_service!(SetDigest<S>);
-inner_service!(CheckDigest<S, R>);
-inner_service!(BufferedCheckDigest<S, R>);
-
-impl<S, B> Service<Request<B>> for SetDigest<S>
-where
-    S: Service<Request<BufferedBody>, Error: Into<BoxError>> + Clone,
-    B: Body<Error: Into<BoxError>>,
-{
-    type Response = S::Response;
-    type Error = BoxError;
-    type Future = SetDigestFuture<S, S::Future, B>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
+impl<S, R> CheckDigest<S, R> {
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (parts, body) = request.into_parts();
-        let SetDigestLayer { header, limit } = self.layer;
-        let buffering = Buffering::new(body, header.hash(), Limit::OfStreams(limit));
-        SetDigestFuture::new(buffering, header, parts, ready(&mut self.inner))
+    /// The inner service, to change.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service, for good.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, R> BufferedCheckDigest<S, R> {
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service, to change.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service, for good.
+    pub fn into_inner(self) -> S {
+        self.inner
     }
 }
 
@@ -95,8 +75,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.layer.look(&request) {
-            Ok(None) => ResponseFuture::inner(self.inner.call(request.map(CheckedBody::unchecked))),
-            Ok(Some(expected)) => {
+            Ok(expected) => {
                 let request = request.map(|body| CheckedBody::streaming(body, expected));
                 ResponseFuture::inner(self.inner.call(request))
             }
@@ -124,26 +103,19 @@ where
         let expected = match layer.look(&request) {
             Ok(Some(expected)) => expected,
             Ok(None) => {
-                let request = request.map(CheckedBody::unchecked);
-                return BufferedCheckFuture::answer(ResponseFuture::inner(
-                    self.inner.call(request),
-                ));
+                let request = request.map(|body| CheckedBody::streaming(body, None));
+                let future = ResponseFuture::inner(self.inner.call(request));
+                return BufferedCheckFuture::answering(future);
             }
             Err(rejection) => {
-                return BufferedCheckFuture::answer(layer.refuse(rejection, request));
+                return BufferedCheckFuture::answering(layer.refuse(rejection, request));
             }
         };
         let (parts, body) = request.into_parts();
         let buffering = Buffering::new(body, Hash::new(expected.algorithm), Limit::Of(*limit));
-        let response = layer.response.clone();
-        BufferedCheckFuture::new(buffering, expected, parts, ready(&mut self.inner), response)
+        let (service, response) = (ready_service(&mut self.inner), layer.response.clone());
+        BufferedCheckFuture::new(buffering, expected, parts, service, response)
     }
-}
-
-/// The service that was polled ready, which is the one to call; a clone stays.
-fn ready<S: Clone>(inner: &mut S) -> S {
-    let clone = inner.clone();
-    std::mem::replace(inner, clone)
 }
 
 impl<R> CheckDigestLayer<R> {
@@ -153,7 +125,7 @@ impl<R> CheckDigestLayer<R> {
         // A body that was taken away, perhaps, which a service may not even look at.
         if let Some(expected) = &expected
             && is_complete(request.body())
-            && !Hash::new(expected.algorithm).finish().matches(&expected.digest)
+            && !expected.is_of_nothing()
         {
             return Err(expected.mismatch().into());
         }

@@ -1,9 +1,8 @@
-use super::table::{Seed, Table, place, scaled};
+use super::table::{Seed, Table, place};
 use super::{Claimed, ReplayClaim, ReplayGuard, ReplayGuardError};
 use crate::clock::to_unix;
 use std::fmt;
-use std::future::{Future, ready};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -39,7 +38,7 @@ pub struct MemoryReplayGuard {
     /// How much of the capacity no shard has for its own.
     spare: AtomicUsize,
     /// The last second in which all shards were searched for room, and had none.
-    full_at: AtomicU64,
+    full_at: AtomicU32,
 }
 
 /// In a cache line of its own.
@@ -56,15 +55,15 @@ const BATCH: usize = 64;
 impl MemoryReplayGuard {
     /// Remembers up to `capacity` signatures at a time.
     pub fn new(capacity: usize) -> Self {
-        let [one, two] = [crate::unique::number(), crate::unique::number()];
-        let seed = [(one >> 64) as u64 ^ two as u64, one as u64 ^ (two >> 64) as u64];
+        let random = crate::unique::number();
+        let seed = [(random >> 64) as u64, random as u64];
         let shards = (capacity / SHARD).next_power_of_two().clamp(16, 1 << 16);
         Self {
             shards: (0..shards).map(|_| Shard(Mutex::new(Table::new(seed)))).collect(),
             seed,
             capacity,
             spare: AtomicUsize::new(capacity),
-            full_at: AtomicU64::new(u64::MAX),
+            full_at: AtomicU32::new(0),
         }
     }
 
@@ -85,23 +84,28 @@ impl MemoryReplayGuard {
     }
 
     fn decide(&self, claim: &ReplayClaim) -> Result<Claimed, ReplayGuardError> {
-        let bytes = claim.key().as_chunks::<8>().0;
-        let key = [u64::from_ne_bytes(bytes[0]), u64::from_ne_bytes(bytes[1])];
+        let words = claim.key().as_chunks::<4>().0;
+        let [a, b, c] = [words[0], words[1], words[2]].map(u32::from_ne_bytes);
+        let key = (u64::from(a) << 32 | u64::from(b), c);
         let place = place(key, self.seed);
-        let (now, until) = (to_unix(claim.now()), rounded_up(claim.until()));
-        let shard = &self.shards[scaled(place as u32, self.shards.len())];
+        let (now, until) = (seconds(claim.now()), seconds(rounded_up(claim.until())));
+        let index = place as usize & (self.shards.len() - 1);
+        let shard = &self.shards[index];
 
         let mut table = shard.lock();
         if let Some(claimed) = table.claim(key, place, now, until) {
             return Ok(claimed);
         }
-        table.allow(self.take());
+        match self.take() {
+            0 => table.clear(now),
+            more => table.allow(more),
+        }
         if let Some(claimed) = table.claim(key, place, now, until) {
             return Ok(claimed);
         }
         // One shard is locked at a time.
         drop(table);
-        if !self.collect(now) {
+        if !self.collect(index, now) {
             return Err(ReplayGuardError::full());
         }
         let mut table = shard.lock();
@@ -116,25 +120,38 @@ impl MemoryReplayGuard {
         taken.map_or(0, |spare| spare.min(BATCH))
     }
 
-    /// Gets capacity back from the first shard that has some to spare, if any has.
+    /// Gets capacity back from the next shard that has some to spare, if any has.
     #[cold]
-    fn collect(&self, now: u64) -> bool {
+    fn collect(&self, index: usize, now: u32) -> bool {
         // Nothing stops to count before the next second.
         if self.full_at.load(Ordering::Relaxed) == now {
             return false;
         }
-        let given = self.shards.iter().map(|shard| shard.lock().disallow(now)).find(|n| *n > 0);
-        match given {
-            Some(given) => drop(self.spare.fetch_add(given, Ordering::Relaxed)),
-            None => self.full_at.store(now, Ordering::Relaxed),
-        }
-        given.is_some()
+        let (before, after) = self.shards.split_at(index);
+        let mut given = after.iter().chain(before).map(|shard| {
+            let mut table = shard.lock();
+            table.clear(now);
+            table.disallow()
+        });
+        match given.find(|given| *given > 0) {
+            Some(given) => self.spare.fetch_add(given, Ordering::Relaxed),
+            None => {
+                self.full_at.store(now, Ordering::Relaxed);
+                return false;
+            }
+        };
+        true
     }
 }
 
-/// Whole seconds since the Unix epoch, a part of one counting as one.
-fn rounded_up(time: SystemTime) -> u64 {
-    to_unix(time.checked_add(Duration::from_nanos(999_999_999)).unwrap_or(time))
+/// Whole seconds since the Unix epoch. All that is later than the year 2106 is one.
+fn seconds(time: SystemTime) -> u32 {
+    u32::try_from(to_unix(time)).unwrap_or(u32::MAX)
+}
+
+/// A part of a second counts as a whole one.
+fn rounded_up(time: SystemTime) -> SystemTime {
+    time.checked_add(Duration::from_nanos(999_999_999)).unwrap_or(time)
 }
 
 impl Shard {
@@ -146,11 +163,8 @@ impl Shard {
 }
 
 impl ReplayGuard for MemoryReplayGuard {
-    fn claim(
-        &self,
-        claim: ReplayClaim,
-    ) -> impl Future<Output = Result<Claimed, ReplayGuardError>> + Send {
-        ready(self.decide(&claim))
+    async fn claim(&self, claim: ReplayClaim) -> Result<Claimed, ReplayGuardError> {
+        self.decide(&claim)
     }
 
     fn claim_now(&self, claim: ReplayClaim) -> Option<Result<Claimed, ReplayGuardError>> {

@@ -22,19 +22,20 @@ use std::time::{Duration, SystemTime};
 ///
 /// [`VerifyLayer`](crate::VerifyLayer) does this for tower services; use a verifier
 /// by itself anywhere else. By default it accepts [`Scheme::Fc`](crate::Scheme::Fc) and
-/// [`Scheme::Acs3HmacSha256`](crate::Scheme::Acs3HmacSha256) in [`Dialect::Standard`](crate::Dialect::Standard), a clock difference of 15
-/// minutes either way, and nothing that is ambiguous.
+/// [`Scheme::Acs3HmacSha256`](crate::Scheme::Acs3HmacSha256) in
+/// [`Dialect::Standard`](crate::Dialect::Standard), a clock difference of 15 minutes
+/// either way, and nothing that is ambiguous.
 ///
 /// # Order of checks
 ///
 /// 1. *Size* of the target and of all headers, and the number of signed ones.
-/// 1. *Shape*: one set of credentials, of a scheme that is switched on, that can be
+/// 2. *Shape*: one set of credentials, of a scheme that is switched on, that can be
 ///    read; dates and nonces at the most once; `host` and the target agree.
-/// 2. *Time*: the clock difference, or the end of a presigned URL.
-/// 3. *Coverage*: what must be signed is.
-/// 4. *Key*: looked up by its id. An unknown id costs the same HMAC as a known one.
-/// 5. *Ambiguity*, found while canonicalising.
-/// 6. *Signature*, under each dialect that could make a difference, in constant time.
+/// 3. *Time*: the clock difference, or the end of a presigned URL.
+/// 4. *Coverage*: what must be signed is.
+/// 5. *Key*: looked up by its id. An unknown id costs the same HMAC as a known one.
+/// 6. *Ambiguity*, found while canonicalising.
+/// 7. *Signature*, under each dialect that could make a difference, in constant time.
 ///
 /// The first check that fails decides the [`Rejection`]; an ambiguity is reported
 /// before an unknown key.
