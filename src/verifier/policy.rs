@@ -172,26 +172,16 @@ impl Policy {
         keys: &[SigningKey],
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        let live = || keys.iter().enumerate().filter(|(_, key)| key.is_live(now));
+        let live: SmallVec<[(usize, &SigningKey); 4]> =
+            keys.iter().enumerate().filter(|(_, key)| key.is_live(now)).collect();
         let mut refused = None;
         let mut tried = Tried::new(claim.head);
         for accepted in self.accepted(claim.scheme) {
             if !tried.differs(accepted.form) {
                 continue;
             }
-            let outcome = match live().next() {
-                None => self.compare(claim, accepted, &self.decoy).map(|_| None),
-                Some(_) => live().try_fold(None, |found, (position, key)| match found {
-                    Some(_) => Ok(found),
-                    None => {
-                        let found = self.compare(claim, accepted, key.keyed())?;
-                        let fits = found.filter(|_| token_fits(claim, key));
-                        Ok(fits.map(|quirks| (quirks, position)))
-                    }
-                }),
-            };
-            match outcome {
-                Ok(Some((quirks, position))) => {
+            match self.find_key(claim, accepted, &live) {
+                Ok(Some((position, quirks))) => {
                     let reported = quirks & accepted.refuses;
                     return Ok(VerifiedCaller::new(claim, accepted.dialect, reported, position));
                 }
@@ -199,7 +189,7 @@ impl Policy {
                 Err(ambiguity) => refused = refused.or(Some(ambiguity)),
             }
         }
-        let rejection = match (refused, live().next()) {
+        let rejection = match (refused, live.first()) {
             (Some(Ambiguity::UnsignedHeader), _) => {
                 unsigned(self.unsigned_headers(claim).next().unwrap_or_default())
             }
@@ -216,6 +206,27 @@ impl Policy {
             ),
         };
         Err(rejection.by(&claim.access_key_id))
+    }
+
+    /// The position of the key that the claimed signature was made with, under a form,
+    /// and what is ambiguous.
+    fn find_key(
+        &self,
+        claim: &Claim<'_, '_>,
+        accepted: &Accepted,
+        live: &[(usize, &SigningKey)],
+    ) -> Result<Option<(usize, Quirks)>, Ambiguity> {
+        for (position, key) in live {
+            match self.compare(claim, accepted, key.keyed())? {
+                Some(quirks) if token_fits(claim, key) => return Ok(Some((*position, quirks))),
+                _ => {}
+            }
+        }
+        if live.is_empty() {
+            // Costs what a wrong signature costs.
+            self.compare(claim, accepted, &self.decoy)?;
+        }
+        Ok(None)
     }
 
     /// Compares the claimed signature with the one under a form and a secret: what is
