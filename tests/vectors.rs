@@ -3,7 +3,6 @@
 //! `VECTORS=FILE` runs another file of the same format (see `tests/vectors/README.md`)
 //! in place of the 440 requests that can be verified.
 
-#![cfg(feature = "sm3")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use base64::Engine as _;
@@ -32,10 +31,16 @@ struct Vector {
 
 fn read(file: &str) -> Vec<Vector> {
     let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
-    text.lines().filter(|line| !line.trim().is_empty()).map(vector).collect()
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let (vectors, left_out) = lines.map(vector).partition::<Vec<_>, _>(Option::is_some);
+    if !left_out.is_empty() {
+        println!("{} of SM3 left out: they need the feature sm3", left_out.len());
+    }
+    vectors.into_iter().flatten().collect()
 }
 
-fn vector(line: &str) -> Vector {
+/// One line of a file, `None` if its scheme is not built in.
+fn vector(line: &str) -> Option<Vector> {
     let value: serde_json::Value = serde_json::from_str(line).expect("a line is a JSON object");
     let text = |name: &str| value[name].as_str().map(str::to_owned);
     let required = |name: &str| text(name).unwrap_or_else(|| panic!("{name} is missing: {line}"));
@@ -59,11 +64,11 @@ fn vector(line: &str) -> Vector {
         "fc" => Scheme::Fc,
         "fc-presigned" => Scheme::FcPresigned,
         "acs" => Scheme::Acs,
-        "acs3" if authorization.starts_with("ACS3-HMAC-SM3 ") => Scheme::Acs3HmacSm3,
+        "acs3" if authorization.starts_with("ACS3-HMAC-SM3 ") => "acs3-sm3".parse().ok()?,
         "acs3" => Scheme::Acs3HmacSha256,
         other => panic!("unknown scheme {other}"),
     };
-    Vector {
+    Some(Vector {
         id: required("id"),
         dialect: required("dialect"),
         scheme,
@@ -75,7 +80,7 @@ fn vector(line: &str) -> Vector {
         string_to_sign: bytes("string_to_sign"),
         canonical_request: bytes("canonical_request"),
         note: required("note"),
-    }
+    })
 }
 
 impl Vector {
