@@ -1,0 +1,213 @@
+use super::Md5Encoding;
+use super::buffering::{BufferedBody, Buffering, Limit, Unheld, ready_service};
+use super::hash::{Algorithm, Digest, Hash};
+use crate::error::{BoxError, Error, ErrorKind};
+use crate::headers::{CONTENT_MD5, X_ACS_CONTENT_SHA256};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Request};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// How much of a streaming body [`SetDigestLayer`] holds by default: 32 MiB, the most
+/// that Function Compute takes of a request body.
+pub const DEFAULT_LIMIT: usize = 32 * 1024 * 1024;
+
+/// Which header carries the digest of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DigestHeader {
+    /// `content-md5`, which the schemes `FC` and `acs` sign.
+    ContentMd5(Md5Encoding),
+    /// `x-acs-content-sha256`, the payload hash of `ACS3-HMAC-SHA256`: SHA-256 in
+    /// lower-case hexadecimal.
+    ContentSha256,
+}
+
+impl DigestHeader {
+    fn hash(self) -> Hash {
+        Hash::new(match self {
+            Self::ContentMd5(_) => Algorithm::Md5,
+            Self::ContentSha256 => Algorithm::Sha256,
+        })
+    }
+
+    fn write(self, digest: &Digest) -> (&'static HeaderName, HeaderValue) {
+        match self {
+            Self::ContentMd5(encoding) => (&CONTENT_MD5, digest.content_md5(encoding)),
+            Self::ContentSha256 => (&X_ACS_CONTENT_SHA256, digest.hex()),
+        }
+    }
+}
+
+impl Default for DigestHeader {
+    /// `content-md5` as RFC 1864 defines it.
+    fn default() -> Self {
+        Self::ContentMd5(Md5Encoding::default())
+    }
+}
+
+impl From<Md5Encoding> for DigestHeader {
+    fn from(encoding: Md5Encoding) -> Self {
+        Self::ContentMd5(encoding)
+    }
+}
+
+/// Sets the digest of the body of every request, an empty one included.
+///
+/// Put it outside [`SignLayer`](crate::SignLayer), which has to sign what is set here,
+/// and outside retries. A header of the same name is replaced. The body becomes a
+/// [`BufferedBody`](super::BufferedBody); what comes in one piece, as `Full<Bytes>`
+/// does, is taken over without a copy, whatever its size. Other bodies are read into
+/// memory, up to a limit. [The module](crate::digest) has an example.
+///
+/// # Errors
+/// Boxed, and before anything of the request is sent:
+/// [`BodyTooLarge`](super::BodyTooLarge), an error of the body, or an
+/// [`Error`](crate::Error) when there is no room for the header. After that, the
+/// errors of the inner service.
+#[derive(Clone, Copy, Debug)]
+pub struct SetDigestLayer {
+    header: DigestHeader,
+    limit: usize,
+}
+
+impl SetDigestLayer {
+    /// Sets this header, `content-md5` for an [`Md5Encoding`].
+    pub fn new(header: impl Into<DigestHeader>) -> Self {
+        Self { header: header.into(), limit: DEFAULT_LIMIT }
+    }
+
+    /// Holds so many bytes of a streaming body, in place of [`DEFAULT_LIMIT`].
+    #[must_use]
+    pub fn with_limit(self, limit: usize) -> Self {
+        Self { limit, ..self }
+    }
+}
+
+impl Default for SetDigestLayer {
+    /// Sets `content-md5` as RFC 1864 defines it.
+    fn default() -> Self {
+        Self::new(DigestHeader::default())
+    }
+}
+
+impl<S> Layer<S> for SetDigestLayer {
+    type Service = SetDigest<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SetDigest { inner, layer: *self }
+    }
+}
+
+/// The service of [`SetDigestLayer`].
+#[derive(Clone, Debug)]
+pub struct SetDigest<S> {
+    inner: S,
+    layer: SetDigestLayer,
+}
+
+impl<S> SetDigest<S> {
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service, to change.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service, for good.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, B> Service<Request<B>> for SetDigest<S>
+where
+    S: Service<Request<BufferedBody>, Error: Into<BoxError>> + Clone,
+    B: Body<Error: Into<BoxError>>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = SetDigestFuture<S, S::Future, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        let SetDigestLayer { header, limit } = self.layer;
+        let buffering = Buffering::new(body, header.hash(), Limit::OfStreams(limit));
+        let kind = Kind::Buffering {
+            buffering,
+            parts: Some(parts),
+            service: ready_service(&mut self.inner),
+            header,
+        };
+        SetDigestFuture { kind }
+    }
+}
+
+pin_project! {
+    /// The response future of [`SetDigest`].
+    #[derive(Debug)]
+    pub struct SetDigestFuture<S, F, B> {
+        #[pin]
+        kind: Kind<S, F, B>,
+    }
+}
+
+pin_project! {
+    #[project = KindProj]
+    #[derive(Debug)]
+    enum Kind<S, F, B> {
+        Buffering {
+            #[pin]
+            buffering: Buffering<B>,
+            parts: Option<Parts>,
+            service: S,
+            header: DigestHeader,
+        },
+        Sent { #[pin] future: F },
+    }
+}
+
+impl<S, B> Future for SetDigestFuture<S, S::Future, B>
+where
+    S: Service<Request<BufferedBody>, Error: Into<BoxError>>,
+    B: Body<Error: Into<BoxError>>,
+{
+    type Output = Result<S::Response, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut kind = self.project().kind;
+        loop {
+            let (buffering, parts, service, header) = match kind.as_mut().project() {
+                KindProj::Buffering { buffering, parts, service, header } => {
+                    (buffering, parts, service, header)
+                }
+                KindProj::Sent { future } => return future.poll(cx).map_err(Into::into),
+            };
+            let (body, digest) = ready!(buffering.poll(cx)).map_err(|unheld| match unheld {
+                Unheld::TooLarge(error) => error.into(),
+                Unheld::Failed(error) => error.into(),
+            })?;
+            // Polled after completion, which a future may answer as it likes.
+            let Some(mut parts) = parts.take() else { return Poll::Pending };
+            let (name, value) = header.write(&digest);
+            if parts.headers.try_insert(name, value).is_err() {
+                let rule = "there is no room for a digest header: http allows 32768 headers";
+                return Poll::Ready(Err(Error::new(ErrorKind::TooManyHeaders, rule).into()));
+            }
+            let future = service.call(Request::from_parts(parts, body));
+            kind.set(Kind::Sent { future });
+        }
+    }
+}
