@@ -30,6 +30,9 @@ pub enum ErrorKind {
     InvalidSecurityToken,
     /// An environment variable is missing, or is not text. Set it.
     MissingVariable,
+    /// A key file that cannot be read, is not JSON, or has something in it that is not
+    /// an access key. Correct what the text names.
+    InvalidKeyFile,
     /// No dialect or scheme has this name.
     UnknownName,
     /// A setting that contradicts another, or is out of its range.

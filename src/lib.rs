@@ -12,6 +12,8 @@ mod credentials;
 pub mod digest;
 mod error;
 pub mod headers;
+#[cfg(any(feature = "key-cache", feature = "key-file"))]
+pub mod keys;
 mod presign;
 mod rejection;
 pub mod replay;

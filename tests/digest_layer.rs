@@ -26,7 +26,7 @@ use std::fmt::Debug;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -66,6 +66,8 @@ struct Pieces {
     frames: VecDeque<io::Result<Frame<Bytes>>>,
     /// Whether it knows its length and its end, as one with a content length does.
     knows: bool,
+    /// Whether it knows its end without its length, as one of HTTP/2 may.
+    ends: bool,
     /// The length it claims in place of the real one.
     claims: Option<u64>,
     polls: Arc<AtomicUsize>,
@@ -80,6 +82,10 @@ impl Pieces {
 
     fn knowing(self) -> Self {
         Self { knows: true, ..self }
+    }
+
+    fn ending(self) -> Self {
+        Self { ends: true, ..self }
     }
 
     fn claiming(self, len: u64) -> Self {
@@ -114,7 +120,7 @@ impl Body for Pieces {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.knows && self.frames.is_empty()
+        (self.knows || self.ends) && self.frames.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -317,11 +323,21 @@ async fn a_body_in_memory_is_taken_over_without_a_copy_whatever_its_size() {
         assert_eq!(sent.body().data(), &data);
         assert_eq!(sent.body().size_hint().exact(), Some(1000));
     }
+    // An empty piece is none.
+    let body = Pieces::of(["", "abc", ""]);
+    let data = body.frames[1].as_ref().unwrap().data_ref().unwrap().clone();
+    let (sent, _) = send(SetDigestLayer::default(), body).await;
+    assert_eq!(sent.unwrap().body().data().as_ptr(), data.as_ptr());
+    // One whose end is known without its length.
+    let (sent, _) =
+        send(SetDigestLayer::default().with_limit(0), Pieces::of(["abc"]).ending()).await;
+    assert_eq!(sent.unwrap().body().data().as_ptr(), data.as_ptr());
 }
 
 #[tokio::test]
 async fn a_stream_of_just_the_limit_is_sent_and_one_byte_more_is_not() {
-    for pieces in [Pieces::of(["0123", "4567"]), Pieces::of(["0123", "4567"]).knowing()] {
+    let all = || Pieces::of(["0123", "4567"]);
+    for pieces in [all(), all().knowing(), all().ending()] {
         let (sent, calls) = send(SetDigestLayer::default().with_limit(8), pieces).await;
         assert_eq!(sent.unwrap().body().data(), "01234567");
         assert_eq!(calls, 1);
@@ -329,6 +345,7 @@ async fn a_stream_of_just_the_limit_is_sent_and_one_byte_more_is_not() {
     for pieces in [
         Pieces::of(["0123", "4567"]),
         Pieces::of(["0123", "4567"]).knowing(),
+        Pieces::of(["0123", "4567"]).ending(),
         Pieces::of(["01234567"]),
         Pieces::of(["01234567", ""]),
     ] {
@@ -397,9 +414,12 @@ async fn trailers_go_out_behind_the_body() {
     // With an exact length HTTP/1.1 would drop them.
     let hint = sent.body().size_hint();
     assert_eq!((hint.lower(), hint.upper()), (3, None));
-    let collected = sent.into_body().collect().await.unwrap();
-    assert_eq!(collected.trailers(), Some(&trailers()));
-    assert_eq!(collected.to_bytes(), "abc");
+    let mut body = sent.into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "abc");
+    assert!(!body.is_end_stream());
+    assert_eq!(body.frame().await.unwrap().unwrap().into_trailers().unwrap(), trailers());
+    assert!(body.is_end_stream());
+    assert!(body.frame().await.is_none());
 }
 
 #[tokio::test]
@@ -443,12 +463,16 @@ async fn a_right_body_passes_and_a_changed_one_does_not_in_every_encoding() {
                     (Pieces::of(["a", "bc"]).knowing(), Read("abc".into())),
                     (Pieces::of(["abd"]), wrong(way)),
                     (Pieces::of(["a", "bd"]).knowing(), wrong(way)),
+                    (Pieces::of(["a", "bc"]).ending(), Read("abc".into())),
+                    (Pieces::of(["a", "bd"]).ending(), wrong(way)),
                     (Pieces::of(["ab"]), wrong(way)),
                     (Pieces::of(["abc", "d"]), wrong(way)),
                     (Pieces::of(["abc", "d"]).knowing(), wrong(way)),
                     (Pieces::of([""]), wrong(way)),
                     // Known to be empty, and so refused at once.
                     (Pieces::of([]).knowing(), WRONG),
+                    (Pieces::of([]).ending(), WRONG),
+                    (Pieces::of([]).claiming(0), WRONG),
                 ] {
                     let request = post(scheme, &[(header, value)], body);
                     let outcome = ask(way, policy, request).await;
@@ -863,7 +887,43 @@ async fn a_wrong_body_of_unknown_end_ends_behind_its_last_piece() {
         assert!(!body.is_end_stream(), "whoever asks must not miss the error");
     }
     assert!(body.frame().await.unwrap().unwrap_err().is::<BodyDigestMismatch>());
+    assert_eq!(body.size_hint().exact(), Some(0));
     assert!(body.frame().await.is_none());
+}
+
+#[tokio::test]
+async fn a_body_that_learns_late_of_its_end_is_not_at_it_before_it_was_checked() {
+    /// As one of HTTP/2 whose end comes in a frame of its own.
+    struct Late(Option<Bytes>, Arc<AtomicBool>);
+
+    impl Body for Late {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(self.0.take().map(|data| Ok(Frame::data(data))))
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.1.load(Ordering::SeqCst)
+        }
+    }
+
+    for (text, right) in [("abc", true), ("abd", false)] {
+        let has_ended = Arc::new(AtomicBool::new(false));
+        let mut body = checked(Late(Some(text.into()), Arc::clone(&has_ended))).await;
+        assert_eq!(body.frame().await.unwrap().unwrap().data_ref().unwrap(), text);
+        has_ended.store(true, Ordering::SeqCst);
+        assert!(!body.is_end_stream(), "{text}");
+        match body.frame().await {
+            None => assert!(right),
+            Some(frame) => assert!(!right && frame.unwrap_err().is::<BodyDigestMismatch>()),
+        }
+        assert!(body.is_end_stream(), "{text}");
+    }
 }
 
 #[tokio::test]

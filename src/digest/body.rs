@@ -35,12 +35,8 @@ pin_project! {
 
 impl<B> CheckedBody<B> {
     /// One that is checked while it streams, if there is what to expect of it.
-    pub(super) fn streaming(body: B, expected: Option<Expected>) -> Self
-    where
-        B: Body,
-    {
-        let check = expected.map(|expected| Check::new(expected, is_complete(&body)));
-        Self { kind: Kind::Streaming { body, check } }
+    pub(super) fn streaming(body: B, expected: Option<Expected>) -> Self {
+        Self { kind: Kind::Streaming { body, check: expected.map(Check::new) } }
     }
 
     pub(super) fn buffered(body: BufferedBody) -> Self {

@@ -15,16 +15,16 @@ pub(super) struct Check {
 #[derive(Debug)]
 enum State {
     Hashing(Hash),
-    /// All bytes are there, and have the digest.
+    /// All bytes that there are to be are there, and have the digest.
     Right,
     /// They do not, and that has been reported.
     Wrong,
 }
 
 impl Check {
-    /// Of a body nothing of which has been read, all of which `is_there` if it is empty.
-    pub(super) fn new(expected: Expected, is_there: bool) -> Self {
-        let state = match is_there && expected.is_of_nothing() {
+    pub(super) fn new(expected: Expected) -> Self {
+        // A body that has to be empty is right until a byte of it comes.
+        let state = match expected.is_of_nothing() {
             true => State::Right,
             false => State::Hashing(Hash::new(expected.algorithm)),
         };
@@ -48,7 +48,7 @@ impl Check {
                 if is_last { self.end() } else { Ok(()) }
             }
             State::Right if data.is_empty() => Ok(()),
-            // More came than the body had said there is.
+            // More came than there is to be.
             State::Right | State::Wrong => {
                 self.state = State::Wrong;
                 self.end()

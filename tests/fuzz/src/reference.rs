@@ -8,7 +8,8 @@
 //! - `headers` are in wire order, names in lower case, values without the
 //!   white space around them.
 //! - `None` means that no request of this dialect can look like this: its SDK
-//!   would have thrown, or has no way to say it.
+//!   would have thrown, or has no way to say it. See [`Reading`] for what a
+//!   verifier makes of such a request.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,37 @@ pub type Header = (String, Vec<u8>);
 // ---------------------------------------------------------------------------
 // Dialects
 // ---------------------------------------------------------------------------
+
+/// Whose reading of a request is asked for.
+///
+/// An SDK signs what it sends, so it has no reading of what it cannot send. A
+/// verifier gets requests from anyone, and has to take them somehow. Where the
+/// two differ, `tower-fc` chose; these are all of its choices:
+///
+/// | request | SDK | verifier |
+/// |---|---|---|
+/// | path with `;` in its last segment | Python's cuts it off (`fc/py-gateway`, `acs3/py-doc`) | it stays |
+/// | malformed escape in the path | Go and Java throw | it stays |
+/// | malformed escape in the query | `acs3/java-doc` throws | it stays |
+/// | malformed escape or `;` in the query | `acs3/go` cannot send it | the part is dropped, as Go's own parser does |
+/// | encoded surrogates | Java makes one U+FFFD of them | three |
+/// | bytes that are not UTF-8 | `acs/py` replaces them | they stay, as in `acs/go` |
+/// | `x-fc-expires` in the query of `FC` | Go searches the finished text, Java the parameters | the first parameter that a form parser finds, if the name is written out |
+/// | a key given twice | a map cannot say it (`acs`, `ACS3` but for the samples) | all are signed, by key, then by value |
+/// | query that begins with `&` once built | Go strips it (`acs`, `ACS3`) | it stays |
+/// | repeated content-md5, content-type, date, accept | joined by Java and Node under `FC`, refused by others | the first |
+/// | repeated `x-fc-`, `x-acs-` header | refused by some | joined under `FC` of Python; else the first |
+/// | `x-acs-content-sha256` | the SDKs always send it, the samples never sign it | the first value is the payload line |
+/// | tab within an `x-acs-` header | `acs/node` signs a space | it stays |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// What the SDK signs.
+    Sdk,
+    /// What a verifier takes to be signed. Never `None`, but for a name in
+    /// `SignedHeaders` without a header.
+    Verifier,
+}
+use Reading::{Sdk, Verifier};
 
 /// The SDKs that sign with the scheme `FC`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -198,6 +230,7 @@ impl Algorithm {
 ///
 /// `presigned` says that the signature is in the query, as `x-fc-signature`.
 pub fn fc_string_to_sign(
+    reading: Reading,
     dialect: Fc,
     presigned: bool,
     method: &str,
@@ -206,14 +239,20 @@ pub fn fc_string_to_sign(
 ) -> Option<Vec<u8>> {
     let (path, query) = split_target(target);
 
-    let rule = match dialect {
-        Fc::GoGateway | Fc::GoFc => Repeated::First,
-        Fc::JavaGateway | Fc::NodeFc2 => Repeated::Joined,
-        Fc::PyGateway | Fc::PyFc2 | Fc::Api => Repeated::Refused,
+    let rule = match (dialect, reading) {
+        (Fc::GoGateway | Fc::GoFc, _) => Repeated::First,
+        (Fc::JavaGateway | Fc::NodeFc2, _) => Repeated::Joined,
+        (Fc::PyGateway | Fc::PyFc2 | Fc::Api, Sdk) => Repeated::Refused,
+        (Fc::PyGateway | Fc::PyFc2, Verifier) => Repeated::Joined,
+        (Fc::Api, Verifier) => Repeated::First,
     };
-    let content_md5 = rule.value(headers, "content-md5")?.unwrap_or_default();
-    let content_type = rule.value(headers, "content-type")?.unwrap_or_default();
-    let date_header = rule.value(headers, "date")?.unwrap_or_default();
+    let line_rule = match reading {
+        Sdk => rule,
+        Verifier => Repeated::First,
+    };
+    let content_md5 = line_rule.value(headers, "content-md5")?.unwrap_or_default();
+    let content_type = line_rule.value(headers, "content-type")?.unwrap_or_default();
+    let date_header = line_rule.value(headers, "date")?.unwrap_or_default();
 
     let mut fc_headers = Vec::new();
     for name in names_with_prefix(headers, "x-fc-") {
@@ -224,8 +263,8 @@ pub fn fc_string_to_sign(
         fc_headers.push(b'\n');
     }
 
-    let mut resource = fc_path(dialect, path)?;
-    let mut pairs = fc_pairs(dialect, query);
+    let mut resource = fc_path(reading, dialect, path)?;
+    let mut pairs = fc_pairs(reading, dialect, query);
     if presigned {
         pairs.retain(|(key, _)| key != b"x-fc-signature");
     }
@@ -248,11 +287,13 @@ pub fn fc_string_to_sign(
             _ => return None,
         }
     } else {
-        match dialect {
-            Fc::GoGateway => go_gateway_expires(&resource).unwrap_or(date_header),
-            Fc::JavaGateway => java_gateway_expires(&pairs).unwrap_or(date_header),
-            _ => date_header,
-        }
+        let expires = match (dialect, reading) {
+            (Fc::GoGateway, Sdk) => go_gateway_expires(&resource),
+            (Fc::JavaGateway, Sdk) => java_gateway_expires(&pairs),
+            (Fc::GoGateway | Fc::JavaGateway, Verifier) => verifier_expires(query),
+            _ => None,
+        };
+        expires.unwrap_or(date_header)
     };
 
     let mut out = Vec::new();
@@ -274,22 +315,22 @@ pub fn fc_signature(secret: &[u8], string_to_sign: &[u8]) -> String {
     to_base64(&hmac_sha256(secret, string_to_sign))
 }
 
-fn fc_path(dialect: Fc, path: &[u8]) -> Option<Vec<u8>> {
+fn fc_path(reading: Reading, dialect: Fc, path: &[u8]) -> Option<Vec<u8>> {
     if path.is_empty() && dialect != Fc::GoFc {
         return Some(b"/".to_vec());
     }
     match dialect {
         // Go cannot parse a URL with a malformed escape in its path.
-        Fc::GoGateway | Fc::GoFc | Fc::Api => percent_decode_strict(path),
+        Fc::GoGateway | Fc::GoFc | Fc::Api => percent_decode_path(reading, path),
         Fc::PyFc2 => Some(lossy(&percent_decode(path))),
         // Python's URL parser takes a `;` in the last segment, and what
         // follows it, as something apart from the path.
-        Fc::PyGateway => Some(lossy(&percent_decode(without_last_params(path)))),
+        Fc::PyGateway => Some(lossy(&percent_decode(without_last_params(reading, path)))),
         Fc::JavaGateway | Fc::NodeFc2 => Some(path.to_vec()),
     }
 }
 
-fn fc_pairs(dialect: Fc, query: &[u8]) -> Vec<Pair> {
+pub(crate) fn fc_pairs(reading: Reading, dialect: Fc, query: &[u8]) -> Vec<Pair> {
     match dialect {
         Fc::PyGateway => {
             // Decoded as a whole and cut at `&` after that, so an escaped `&`
@@ -309,8 +350,8 @@ fn fc_pairs(dialect: Fc, query: &[u8]) -> Vec<Pair> {
             let mut pairs = Vec::new();
             for part in query.split(|&b| b == b'&') {
                 let (key, value) = cut_at_equals(part);
-                let key = lossy_java(&form_decode(&key));
-                let value = value.map(|v| lossy_java(&form_decode(&v)));
+                let key = lossy_java(reading, &form_decode(&key));
+                let value = value.map(|v| lossy_java(reading, &form_decode(&v)));
                 pairs.push((key, value));
             }
             pairs
@@ -357,6 +398,17 @@ fn java_gateway_expires(pairs: &[Pair]) -> Option<Vec<u8>> {
     value.clone()
 }
 
+/// The first one that a form parser finds, in a query that has the name in it
+/// somewhere, written without escapes.
+fn verifier_expires(query: &[u8]) -> Option<Vec<u8>> {
+    let name = b"x-fc-expires";
+    if !query.windows(name.len()).any(|text| text == name) {
+        return None;
+    }
+    let (_, value) = form_pairs(query).into_iter().find(|(key, _)| key == name)?;
+    Some(value)
+}
+
 // ---------------------------------------------------------------------------
 // Schemes ACS3-HMAC-SHA256 and ACS3-HMAC-SM3
 // ---------------------------------------------------------------------------
@@ -365,6 +417,7 @@ fn java_gateway_expires(pairs: &[Pair]) -> Option<Vec<u8>> {
 ///
 /// `signed_headers` are the names of the `Authorization` header, in lower case.
 pub fn acs3_canonical_request(
+    reading: Reading,
     dialect: Acs3,
     signed_headers: &[&str],
     method: &str,
@@ -391,20 +444,22 @@ pub fn acs3_canonical_request(
     }
     let names: Vec<&str> = names.into_iter().collect();
 
-    let payload = match dialect {
+    let hash = "x-acs-content-sha256";
+    let payload = match (dialect, reading) {
+        (Acs3::Standard, _) | (_, Verifier) => Repeated::First.value(headers, hash)?,
         // The samples sign no body, whatever headers there are.
-        Acs3::PyDoc | Acs3::NodeDoc | Acs3::GoDoc | Acs3::JavaDoc => Vec::new(),
-        Acs3::Standard => rule.value(headers, "x-acs-content-sha256")?.unwrap_or_default(),
+        (Acs3::PyDoc | Acs3::NodeDoc | Acs3::GoDoc | Acs3::JavaDoc, Sdk) => None,
         // The SDKs always send it.
-        _ => rule.value(headers, "x-acs-content-sha256")??,
+        (_, Sdk) => Some(rule.value(headers, hash)??),
     };
+    let payload = payload.unwrap_or_default();
 
     let mut out = Vec::new();
     out.extend_from_slice(method.as_bytes());
     out.push(b'\n');
-    out.extend_from_slice(&acs3_path(dialect, path)?);
+    out.extend_from_slice(&acs3_path(reading, dialect, path)?);
     out.push(b'\n');
-    out.extend_from_slice(&acs3_query(dialect, query)?);
+    out.extend_from_slice(&acs3_query(reading, dialect, query)?);
     out.push(b'\n');
     out.extend_from_slice(&canonical_headers);
     out.push(b'\n');
@@ -426,7 +481,7 @@ pub fn acs3_signature(algorithm: Algorithm, secret: &[u8], canonical_request: &[
     algorithm.hmac_hex(secret, &acs3_string_to_sign(algorithm, canonical_request))
 }
 
-fn acs3_path(dialect: Acs3, path: &[u8]) -> Option<Vec<u8>> {
+fn acs3_path(reading: Reading, dialect: Acs3, path: &[u8]) -> Option<Vec<u8>> {
     // Node alone does not put a `/` there.
     let empty_stays = matches!(dialect, Acs3::Node | Acs3::NodeDoc);
     let path: &[u8] = if path.is_empty() && !empty_stays { b"/" } else { path };
@@ -442,7 +497,7 @@ fn acs3_path(dialect: Acs3, path: &[u8]) -> Option<Vec<u8>> {
 
         Acs3::Py | Acs3::Java => Some(path.to_vec()),
         Acs3::PyDoc => {
-            let path = without_last_params(path);
+            let path = without_last_params(reading, path);
             Some(replace_all(path, b"$", b"%24"))
         }
 
@@ -451,115 +506,114 @@ fn acs3_path(dialect: Acs3, path: &[u8]) -> Option<Vec<u8>> {
 
         Acs3::Go => Some(go_replacements(path)),
         Acs3::GoDoc => {
-            let decoded = percent_decode_strict(path)?;
+            let decoded = percent_decode_path(reading, path)?;
             Some(go_replacements(&replace_all(&decoded, b"$", b"%24")))
         }
 
         Acs3::JavaDoc => {
-            let decoded = lossy_java(&percent_decode_strict(path)?);
+            let decoded = lossy_java(reading, &percent_decode_path(reading, path)?);
             Some(replace_all(&decoded, b"$", b"%24"))
         }
     }
 }
 
-fn acs3_query(dialect: Acs3, query: &[u8]) -> Option<Vec<u8>> {
-    match dialect {
-        Acs3::Standard => {
-            let mut encoded = Vec::new();
-            for (key, value) in form_pairs(query) {
-                encoded.push((rfc3986_encode(&key), rfc3986_encode(&value)));
+fn acs3_query(reading: Reading, dialect: Acs3, query: &[u8]) -> Option<Vec<u8>> {
+    let pairs = acs3_pairs(reading, dialect, query)?;
+    let pairs = match dialect {
+        Acs3::Standard => pairs,
+
+        Acs3::Py | Acs3::Node | Acs3::Go | Acs3::Java => without_repeated(reading, pairs)?,
+
+        // The first one of several counts.
+        Acs3::PyDoc | Acs3::GoDoc => {
+            let mut map = BTreeMap::new();
+            for (key, value) in pairs {
+                map.entry(key).or_insert(value);
             }
-            encoded.sort();
-            let mut parts = Vec::new();
-            for (key, value) in encoded {
-                parts.push([key, value].join(&b'='));
-            }
-            Some(parts.join(&b'&'))
+            map.into_iter().collect()
         }
 
-        Acs3::Py => {
-            let map = map_of_single(form_pairs(query), lossy)?;
-            Some(acs3_join(map, bytes_order, |key| key))
+        // The last one.
+        Acs3::NodeDoc | Acs3::JavaDoc => {
+            let map: BTreeMap<Vec<u8>, Vec<u8>> = pairs.into_iter().collect();
+            map.into_iter().collect()
         }
+    };
+    Some(match dialect {
+        Acs3::Standard => acs3_join(pairs, bytes_order, |key| rfc3986_encode(&key)),
+        Acs3::Py | Acs3::PyDoc => acs3_join(pairs, bytes_order, |key| key),
+        Acs3::Node | Acs3::NodeDoc => acs3_join(pairs, utf16_order, |key| key),
+        Acs3::Java | Acs3::JavaDoc => acs3_join(pairs, utf16_order, |key| rfc3986_encode(&key)),
+
+        // Go replaces in the finished query, unencoded keys included.
+        Acs3::Go | Acs3::GoDoc => {
+            let joined = go_replacements(&acs3_join(pairs, bytes_order, |key| key));
+            without_leading_ampersands(reading, &joined).to_vec()
+        }
+    })
+}
+
+/// The parameters as a dialect reads them, in the order they were sent.
+pub(crate) fn acs3_pairs(
+    reading: Reading,
+    dialect: Acs3,
+    query: &[u8],
+) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    let as_text = |pairs: Vec<(Vec<u8>, Vec<u8>)>, text: fn(&[u8]) -> Vec<u8>| {
+        pairs.iter().map(|(key, value)| (text(key), text(value))).collect()
+    };
+    Some(match dialect {
+        Acs3::Standard => form_pairs(query),
+        Acs3::Py | Acs3::Node | Acs3::NodeDoc => as_text(form_pairs(query), lossy),
+        Acs3::Java => as_text(form_pairs(query), reading.java_text()),
+
+        // Parts without a value are left out before all else.
         Acs3::PyDoc => {
-            // Parts without a value are left out before the first one of
-            // several counts.
-            let mut map = BTreeMap::new();
-            for (key, value) in form_pairs(query) {
-                if !value.is_empty() {
-                    map.entry(lossy(&key)).or_insert(lossy(&value));
-                }
-            }
-            Some(acs3_join(map, bytes_order, |key| key))
+            let mut pairs = form_pairs(query);
+            pairs.retain(|(_, value)| !value.is_empty());
+            as_text(pairs, lossy)
         }
 
-        Acs3::Node => {
-            let map = map_of_single(form_pairs(query), lossy)?;
-            Some(acs3_join(map, utf16_order, |key| key))
-        }
-        Acs3::NodeDoc => {
-            let mut map = BTreeMap::new();
-            for (key, value) in form_pairs(query) {
-                map.insert(lossy(&key), lossy(&value));
-            }
-            Some(acs3_join(map, utf16_order, |key| key))
+        Acs3::Go if reading == Sdk => form_pairs(query),
+        Acs3::Go | Acs3::GoDoc => {
+            let pairs = go_pairs(query).into_iter();
+            pairs.map(|(key, value)| (key, value.unwrap_or_default())).collect()
         }
 
-        Acs3::Go => {
-            let map = map_of_single(form_pairs(query), |bytes| bytes.to_vec())?;
-            Some(go_acs3_query(map))
-        }
-        Acs3::GoDoc => {
-            let mut map = BTreeMap::new();
-            for (key, value) in go_pairs(query) {
-                map.entry(key).or_insert(value.unwrap_or_default());
-            }
-            Some(go_acs3_query(map))
-        }
-
-        Acs3::Java => {
-            let map = map_of_single(form_pairs(query), lossy_java)?;
-            Some(acs3_join(map, utf16_order, |key| rfc3986_encode(&key)))
-        }
         Acs3::JavaDoc => {
-            // The URL class throws at a malformed escape.
-            percent_decode_strict(query)?;
-            let mut map = BTreeMap::new();
+            if reading == Sdk {
+                // The URL class throws at a malformed escape.
+                percent_decode_strict(query)?;
+            }
+            let mut pairs = Vec::new();
             for part in query.split(|&b| b == b'&' || b == b';') {
                 let (key, value) = cut_at_equals(part);
                 if key.is_empty() {
                     continue;
                 }
-                let key = lossy_java(&form_decode(&key));
-                let value = lossy_java(&form_decode(&value.unwrap_or_default()));
-                map.insert(key, value);
+                let key = lossy_java(reading, &form_decode(&key));
+                let value = lossy_java(reading, &form_decode(&value.unwrap_or_default()));
+                pairs.push((key, value));
             }
-            Some(acs3_join(map, utf16_order, |key| rfc3986_encode(&key)))
+            pairs
         }
-    }
+    })
 }
 
 /// `key=value` parts joined by `&`, in the order of the keys as they are
-/// before encoding. Values are encoded, keys as `encode_key` says.
+/// before encoding; equal keys in the order of their values. Values are
+/// encoded, keys as `encode_key` says.
 fn acs3_join(
-    map: BTreeMap<Vec<u8>, Vec<u8>>,
+    mut pairs: Vec<(Vec<u8>, Vec<u8>)>,
     order: fn(&[u8], &[u8]) -> Ordering,
     encode_key: fn(Vec<u8>) -> Vec<u8>,
 ) -> Vec<u8> {
-    let mut pairs: Vec<(Vec<u8>, Vec<u8>)> = map.into_iter().collect();
-    pairs.sort_by(|a, b| order(&a.0, &b.0));
+    pairs.sort_by(|a, b| order(&a.0, &b.0).then(order(&a.1, &b.1)));
     let mut parts = Vec::new();
     for (key, value) in pairs {
         parts.push([encode_key(key), rfc3986_encode(&value)].join(&b'='));
     }
     parts.join(&b'&')
-}
-
-/// Go replaces in the finished query, unencoded keys included, and then strips
-/// every `&` at its front, also one that belongs to the first key.
-fn go_acs3_query(map: BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<u8> {
-    let query = go_replacements(&acs3_join(map, bytes_order, |key| key));
-    without_leading_ampersands(&query).to_vec()
 }
 
 fn go_replacements(text: &[u8]) -> Vec<u8> {
@@ -580,13 +634,17 @@ fn node_path_replacements(path: &[u8]) -> Vec<u8> {
 
 /// The text that the scheme `acs` signs.
 pub fn acs_string_to_sign(
+    reading: Reading,
     dialect: Acs,
     method: &str,
     target: &[u8],
     headers: &[Header],
 ) -> Option<Vec<u8>> {
     let (path, query) = split_target(target);
-    let rule = Repeated::Refused;
+    let rule = match reading {
+        Sdk => Repeated::Refused,
+        Verifier => Repeated::First,
+    };
 
     let accept = match (rule.value(headers, "accept")?, dialect) {
         (Some(value), _) => value,
@@ -605,7 +663,7 @@ pub fn acs_string_to_sign(
     }
     for name in names_with_prefix(headers, "x-acs-") {
         let mut value = rule.value(headers, &name)?.expect("the name is from there");
-        if dialect == Acs::Node {
+        if dialect == Acs::Node && reading == Sdk {
             value = replace_all(&value, b"\t", b" ");
         }
         out.extend_from_slice(name.as_bytes());
@@ -614,7 +672,7 @@ pub fn acs_string_to_sign(
         out.push(b'\n');
     }
     out.extend_from_slice(path);
-    if let Some(query) = acs_query(dialect, query)? {
+    if let Some(query) = acs_query(reading, dialect, query)? {
         out.push(b'?');
         out.extend_from_slice(&query);
     }
@@ -629,22 +687,23 @@ pub fn acs_signature(secret: &[u8], string_to_sign: &[u8]) -> String {
 }
 
 /// The outer `None` refuses; the inner one says that there are no parameters.
-fn acs_query(dialect: Acs, query: &[u8]) -> Option<Option<Vec<u8>>> {
-    let pairs = form_pairs(query);
-    let map = match dialect {
-        Acs::Py | Acs::Node => map_of_single(pairs, lossy)?,
-        Acs::Java => map_of_single(pairs, lossy_java)?,
-        Acs::Go => map_of_single(pairs, |bytes| bytes.to_vec())?,
+fn acs_query(reading: Reading, dialect: Acs, query: &[u8]) -> Option<Option<Vec<u8>>> {
+    let text = match (dialect, reading) {
+        (Acs::Py, Sdk) | (Acs::Node, _) => lossy,
+        (Acs::Java, _) => reading.java_text(),
+        (Acs::Py, Verifier) | (Acs::Go, _) => |bytes: &[u8]| bytes.to_vec(),
     };
-    if map.is_empty() {
+    let pairs = form_pairs(query).iter().map(|(key, value)| (text(key), text(value))).collect();
+    let mut pairs = without_repeated(reading, pairs)?;
+    if pairs.is_empty() {
         return Some(None);
     }
 
-    let mut pairs: Vec<(Vec<u8>, Vec<u8>)> = map.into_iter().collect();
-    match dialect {
-        Acs::Py | Acs::Go => pairs.sort_by(|a, b| bytes_order(&a.0, &b.0)),
-        Acs::Node | Acs::Java => pairs.sort_by(|a, b| utf16_order(&a.0, &b.0)),
-    }
+    let order = match dialect {
+        Acs::Py | Acs::Go => bytes_order,
+        Acs::Node | Acs::Java => utf16_order,
+    };
+    pairs.sort_by(|a, b| order(&a.0, &b.0).then(order(&a.1, &b.1)));
     let mut parts = Vec::new();
     for (key, value) in pairs {
         if value.is_empty() && dialect != Acs::Node {
@@ -655,7 +714,7 @@ fn acs_query(dialect: Acs, query: &[u8]) -> Option<Option<Vec<u8>>> {
     }
     let joined = parts.join(&b'&');
     Some(Some(match dialect {
-        Acs::Go => without_leading_ampersands(&joined).to_vec(),
+        Acs::Go => without_leading_ampersands(reading, &joined).to_vec(),
         _ => joined,
     }))
 }
@@ -719,7 +778,7 @@ fn names_with_prefix(headers: &[Header], prefix: &str) -> BTreeSet<String> {
 // ---------------------------------------------------------------------------
 
 /// A key, and the value if there was a `=`.
-type Pair = (Vec<u8>, Option<Vec<u8>>);
+pub(crate) type Pair = (Vec<u8>, Option<Vec<u8>>);
 
 /// The path, and the query after the first `?`.
 fn split_target(target: &[u8]) -> (&[u8], &[u8]) {
@@ -729,8 +788,11 @@ fn split_target(target: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// The path up to the first `;` of its last segment.
-fn without_last_params(path: &[u8]) -> &[u8] {
+/// The path up to the first `;` of its last segment; all of it for a verifier.
+fn without_last_params(reading: Reading, path: &[u8]) -> &[u8] {
+    if reading == Verifier {
+        return path;
+    }
     let last_segment = path.iter().rposition(|&b| b == b'/').unwrap_or(0);
     match path[last_segment..].iter().position(|&b| b == b';') {
         Some(i) => &path[..last_segment + i],
@@ -747,7 +809,7 @@ fn cut_at_equals(part: &[u8]) -> Pair {
 
 /// The usual way: cut at `&`, drop empty parts, cut at the first `=`, decode
 /// escapes and `+`, keep malformed escapes.
-fn form_pairs(query: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(crate) fn form_pairs(query: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut pairs = Vec::new();
     for part in query.split(|&b| b == b'&') {
         if part.is_empty() {
@@ -777,19 +839,16 @@ fn go_pairs(query: &[u8]) -> Vec<Pair> {
     pairs
 }
 
-/// The pairs as a map; `None` if a key is there twice, which a map that is
-/// sent cannot cause.
-fn map_of_single(
+/// `None` if a key is there twice, which a map that is sent cannot cause.
+fn without_repeated(
+    reading: Reading,
     pairs: Vec<(Vec<u8>, Vec<u8>)>,
-    text: fn(&[u8]) -> Vec<u8>,
-) -> Option<BTreeMap<Vec<u8>, Vec<u8>>> {
-    let mut map = BTreeMap::new();
-    for (key, value) in pairs {
-        if map.insert(text(&key), text(&value)).is_some() {
-            return None;
-        }
+) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    let keys: BTreeSet<&Vec<u8>> = pairs.iter().map(|(key, _)| key).collect();
+    if keys.len() < pairs.len() && reading == Sdk {
+        return None;
     }
-    Some(map)
+    Some(pairs)
 }
 
 // ---------------------------------------------------------------------------
@@ -797,7 +856,7 @@ fn map_of_single(
 // ---------------------------------------------------------------------------
 
 /// Decodes `%` and two hex digits; any other `%` stays.
-fn percent_decode(text: &[u8]) -> Vec<u8> {
+pub(crate) fn percent_decode(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut i = 0;
     while i < text.len() {
@@ -815,8 +874,16 @@ fn percent_decode(text: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Decodes a path; a malformed escape is refused by an SDK and stays for a verifier.
+fn percent_decode_path(reading: Reading, path: &[u8]) -> Option<Vec<u8>> {
+    match reading {
+        Sdk => percent_decode_strict(path),
+        Verifier => Some(percent_decode(path)),
+    }
+}
+
 /// Decodes `%` and two hex digits; any other `%` is refused.
-fn percent_decode_strict(text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn percent_decode_strict(text: &[u8]) -> Option<Vec<u8>> {
     for (i, &byte) in text.iter().enumerate() {
         // No escape can begin within another one, as `%` is no hex digit.
         if byte == b'%' && escape_at(text, i).is_none() {
@@ -870,8 +937,11 @@ fn lossy(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The same the way Java does it: it makes one U+FFFD of an encoded surrogate,
-/// where the others make two or three.
-fn lossy_java(bytes: &[u8]) -> Vec<u8> {
+/// where the others make two or three. A verifier does not know who decodes.
+fn lossy_java(reading: Reading, bytes: &[u8]) -> Vec<u8> {
+    if reading == Verifier {
+        return lossy(bytes);
+    }
     let is_continuation = |byte: Option<&u8>| matches!(byte, Some(0x80..=0xBF));
     let mut marked = Vec::new();
     let mut i = 0;
@@ -889,6 +959,15 @@ fn lossy_java(bytes: &[u8]) -> Vec<u8> {
         }
     }
     lossy(&marked)
+}
+
+impl Reading {
+    fn java_text(self) -> fn(&[u8]) -> Vec<u8> {
+        match self {
+            Sdk => |bytes| lossy_java(Sdk, bytes),
+            Verifier => |bytes| lossy_java(Verifier, bytes),
+        }
+    }
 }
 
 fn bytes_order(a: &[u8], b: &[u8]) -> Ordering {
@@ -928,7 +1007,11 @@ fn replace_first(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     text.to_vec()
 }
 
-fn without_leading_ampersands(mut text: &[u8]) -> &[u8] {
+/// What Go's helpers strip, also where it belongs to the first key.
+fn without_leading_ampersands(reading: Reading, mut text: &[u8]) -> &[u8] {
+    if reading == Verifier {
+        return text;
+    }
     while let Some(rest) = text.strip_prefix(b"&") {
         text = rest;
     }
@@ -966,7 +1049,7 @@ mod tests {
     fn documented_fc_resource() {
         let target = b"/2016-08-15/proxy/service-name/func-name/path-with-%20-space/action\
             ?x=1&a=2&x=3&with%20space=foo%20bar";
-        let got = fc_string_to_sign(Fc::STANDARD, false, "GET", target, &[]).unwrap();
+        let got = fc_string_to_sign(Sdk, Fc::STANDARD, false, "GET", target, &[]).unwrap();
         let want = b"GET\n\n\n\n\
             /2016-08-15/proxy/service-name/func-name/path-with- -space/action\n\
             a=2\nwith space=foo bar\nx=1\nx=3";
@@ -991,7 +1074,7 @@ mod tests {
         let target = b"/?ImageId=win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd\
             &RegionId=cn-shanghai";
         let request =
-            acs3_canonical_request(Acs3::Standard, &names, "POST", target, &headers).unwrap();
+            acs3_canonical_request(Sdk, Acs3::Standard, &names, "POST", target, &headers).unwrap();
         assert_eq!(
             acs3_signature(Algorithm::Sha256, b"YourAccessKeySecret", &request),
             "06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0"
@@ -1000,19 +1083,19 @@ mod tests {
 
     #[test]
     fn standard_acs3_form() {
-        let path = acs3_path(Acs3::Standard, b"/a%2fb/%7e+*//%zz%FF").unwrap();
+        let path = acs3_path(Sdk, Acs3::Standard, b"/a%2fb/%7e+*//%zz%FF").unwrap();
         assert_eq!(path, b"/a%2Fb/~%2B%2A//%25zz%FF");
-        assert_eq!(acs3_path(Acs3::Standard, b"").unwrap(), b"/");
-        let query = acs3_query(Acs3::Standard, b"b=2&a=1+1&&a&b=%2B;c&=x").unwrap();
+        assert_eq!(acs3_path(Sdk, Acs3::Standard, b"").unwrap(), b"/");
+        let query = acs3_query(Sdk, Acs3::Standard, b"b=2&a=1+1&&a&b=%2B;c&=x").unwrap();
         assert_eq!(query, b"=x&a=&a=1%201&b=%2B%3Bc&b=2");
     }
 
     #[test]
     fn replacement_characters() {
         assert_eq!(lossy(b"\xED\xA0\x80A"), "\u{FFFD}\u{FFFD}\u{FFFD}A".as_bytes());
-        assert_eq!(lossy_java(b"\xED\xA0\x80A"), "\u{FFFD}A".as_bytes());
-        assert_eq!(lossy_java(b"\xED\xA0A"), "\u{FFFD}A".as_bytes());
-        assert_eq!(lossy_java(b"\xE3\x81A"), "\u{FFFD}A".as_bytes());
-        assert_eq!(lossy_java(b"\xC0\xAF"), "\u{FFFD}\u{FFFD}".as_bytes());
+        assert_eq!(lossy_java(Sdk, b"\xED\xA0\x80A"), "\u{FFFD}A".as_bytes());
+        assert_eq!(lossy_java(Sdk, b"\xED\xA0A"), "\u{FFFD}A".as_bytes());
+        assert_eq!(lossy_java(Sdk, b"\xE3\x81A"), "\u{FFFD}A".as_bytes());
+        assert_eq!(lossy_java(Sdk, b"\xC0\xAF"), "\u{FFFD}\u{FFFD}".as_bytes());
     }
 }

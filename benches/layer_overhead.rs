@@ -1,0 +1,123 @@
+//! What the layers cost: against the bare service, and against calling `Signer` and
+//! `Verifier` by hand in front of it. Prints the sizes of the futures too.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod shapes;
+
+use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use http::{Request, Response};
+use std::convert::Infallible;
+use std::future::Ready;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, SystemTime};
+use tower::{Layer, Service};
+use tower_fc::{
+    AsyncSignLayer, Scheme, SignLayer, Signer, SigningKey, StaticKeys, Verifier, VerifyLayer,
+};
+
+/// The inner service of every row: drops the request, answers with an empty 200.
+#[derive(Clone, Copy)]
+struct Bare;
+
+impl Service<Request<()>> for Bare {
+    type Response = Response<()>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<()>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        drop(request);
+        std::future::ready(Ok(Response::new(())))
+    }
+}
+
+/// One call of a service that is ready at once, and done at the first poll.
+fn call<S: Service<Request<()>>>(service: &mut S, request: Request<()>) -> S::Response {
+    let cx = &mut Context::from_waker(Waker::noop());
+    assert!(service.poll_ready(cx).is_ready());
+    match pin!(service.call(request)).poll(cx) {
+        Poll::Ready(Ok(response)) => response,
+        _ => unreachable!("the bare service answers at once"),
+    }
+}
+
+fn request(parts: &http::request::Parts) -> Request<()> {
+    Request::from_parts(shapes::fresh(parts), ())
+}
+
+fn bench<O>(
+    c: &mut Criterion,
+    row: &str,
+    shape: &str,
+    parts: &http::request::Parts,
+    mut run: impl FnMut(Request<()>) -> O,
+) {
+    let mut group = c.benchmark_group("layer");
+    group.bench_function(BenchmarkId::new(row, shape), |b| {
+        b.iter_batched(|| request(parts), &mut run, BatchSize::NumIterations(16));
+    });
+    group.finish();
+}
+
+fn size<S: Service<Request<()>>>(name: &str, mut service: S, parts: &http::request::Parts) {
+    println!("future of {name}: {} bytes", size_of_val(&service.call(request(parts))));
+}
+
+/// A verifier whose keys are awaited, and are there at once.
+fn awaited() -> Verifier<impl Fn(String) -> Ready<Option<SigningKey>>> {
+    let key = shapes::credentials().key().clone();
+    Verifier::new(move |id: String| std::future::ready((id == shapes::ID).then(|| key.clone())))
+}
+
+fn layers(c: &mut Criterion) {
+    for shape in [shapes::small(Scheme::Fc), shapes::typical(Scheme::Fc)] {
+        let (unsigned, signed) = (shape.unsigned(), shape.signed(Scheme::Fc));
+        let signer: Signer = shapes::signer(Scheme::Fc);
+        let verifier: Verifier<StaticKeys> = shapes::verifier();
+        let mut sign = SignLayer::new(signer.clone()).layer(Bare);
+        let mut async_sign = AsyncSignLayer::new(shapes::credentials()).layer(Bare);
+        let mut verify = VerifyLayer::new(shapes::verifier()).layer(Bare);
+        let mut async_verify = VerifyLayer::new(awaited()).awaiting_keys().layer(Bare);
+
+        bench(c, "bare", shape.name, &unsigned, |request| call(&mut Bare, request));
+        bench(c, "sign/by-hand", shape.name, &unsigned, |mut request| {
+            signer.sign_request_at(&mut request, SystemTime::now()).unwrap();
+            call(&mut Bare, request)
+        });
+        bench(c, "sign/layer", shape.name, &unsigned, |request| call(&mut sign, request));
+        bench(c, "sign/async-layer", shape.name, &unsigned, |r| call(&mut async_sign, r));
+        bench(c, "verify/by-hand", shape.name, &signed, |request| {
+            let caller = verifier.verify_request_at(&request, SystemTime::now()).unwrap();
+            (caller, call(&mut Bare, request))
+        });
+        bench(c, "verify/by-hand-with-extension", shape.name, &signed, |mut request| {
+            let caller = verifier.verify_request_at(&request, SystemTime::now()).unwrap();
+            request.extensions_mut().insert(caller);
+            call(&mut Bare, request)
+        });
+        bench(c, "verify/layer", shape.name, &signed, |request| call(&mut verify, request));
+        bench(c, "verify/async-layer", shape.name, &signed, |r| call(&mut async_verify, r));
+
+        if shape.name == "small" {
+            size("the bare service", Bare, &unsigned);
+            size("Sign", sign, &unsigned);
+            size("AsyncSign", async_sign, &unsigned);
+            size("Verify", verify, &signed);
+            size("AsyncVerify", async_verify, &signed);
+        }
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2));
+    targets = layers
+}
+criterion_main!(benches);

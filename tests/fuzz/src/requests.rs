@@ -1,0 +1,492 @@
+//! Requests, and how they are made from the bytes of a fuzzer.
+
+use crate::reference::{Header, Reading};
+use crate::way::Way;
+use arbitrary::Unstructured;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use tower_fc::{Credentials, StaticKeys};
+
+/// When all requests are received, in Unix seconds.
+pub const NOW: u64 = 1_800_000_000;
+/// The same as the two kinds of dates have it.
+pub const HTTP_DATE: &str = "Fri, 15 Jan 2027 08:00:00 GMT";
+pub const ACS_DATE: &str = "2027-01-15T08:00:00Z";
+
+/// An access key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    pub id: &'static str,
+    pub secret: &'static str,
+    pub token: Option<&'static str>,
+}
+
+/// All access keys that there are.
+pub const KEYS: [Key; 2] = [
+    Key { id: "id", secret: "a-secret-that-nobody-guesses", token: None },
+    Key { id: "sts", secret: "another-secret-of-that-kind", token: Some("t+/=%") },
+];
+
+impl Key {
+    pub fn credentials(self) -> Credentials {
+        let credentials = Credentials::new(self.id, self.secret).expect("a valid key");
+        match self.token {
+            Some(token) => credentials.with_security_token(token).expect("a valid token"),
+            None => credentials,
+        }
+    }
+}
+
+/// The access keys as a verifier takes them.
+pub fn key_store() -> StaticKeys {
+    KEYS.iter().fold(StaticKeys::new(), |store, key| {
+        store.with_key(key.id, key.credentials().key().clone())
+    })
+}
+
+/// A request without its body, headers being in the order they arrived.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub method: Method,
+    pub uri: Uri,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Request {
+    /// A `GET` for a target, if `http` takes it for one with a path. The authority
+    /// form of `CONNECT` has none, and no scheme signs it.
+    pub fn get(target: &[u8]) -> Option<Self> {
+        let uri: Uri = target.try_into().ok()?;
+        uri.path_and_query()?;
+        Some(Self { method: Method::GET, uri, headers: Vec::new() })
+    }
+
+    /// Adds a header, unless it cannot be one.
+    pub fn add(&mut self, name: &[u8], value: &[u8]) {
+        let name = HeaderName::from_bytes(name);
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
+            self.headers.push((name, value));
+        }
+    }
+
+    /// Adds a header unless there is one of that name.
+    pub fn default(&mut self, name: &str, value: &[u8]) {
+        if self.values(name).is_empty() {
+            self.add(name.as_bytes(), value);
+        }
+    }
+
+    /// What a server gets of it.
+    pub fn parts(&self) -> Parts {
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        parts.method = self.method.clone();
+        parts.uri = self.uri.clone();
+        parts.headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            parts.headers.append(name, value.clone());
+        }
+        parts
+    }
+
+    /// The path, and the query after a `?`.
+    pub fn target(&self) -> Vec<u8> {
+        let mut target = self.uri.path().to_string();
+        if let Some(query) = self.uri.query() {
+            target.push('?');
+            target.push_str(query);
+        }
+        target.into_bytes()
+    }
+
+    pub fn query(&self) -> &[u8] {
+        self.uri.query().unwrap_or_default().as_bytes()
+    }
+
+    /// The values of a header, as they arrived.
+    pub fn values(&self, name: &str) -> Vec<&[u8]> {
+        let of_name = self.headers.iter().filter(|(n, _)| n == name);
+        of_name.map(|(_, value)| value.as_bytes()).collect()
+    }
+
+    /// The header lines: without outer white space, and with the `host` that clients
+    /// make of an absolute target.
+    pub fn lines(&self) -> Vec<Header> {
+        let mut lines = Vec::new();
+        for (name, value) in &self.headers {
+            lines.push((name.as_str().to_string(), trim(value.as_bytes()).to_vec()));
+        }
+        if let (Some(host), true) = (self.implied_host(), self.values("host").is_empty()) {
+            lines.push(("host".to_string(), host.into_bytes()));
+        }
+        lines
+    }
+
+    /// The host of an absolute target: without user information, and without the port
+    /// that goes without saying.
+    pub fn implied_host(&self) -> Option<String> {
+        let authority = self.uri.authority()?.as_str();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        Some(self.without_port(host).to_string())
+    }
+
+    /// A host without the port that goes without saying for the target.
+    pub fn without_port<'a>(&self, host: &'a str) -> &'a str {
+        let port = match self.uri.scheme_str() {
+            Some("https" | "wss") => ":443",
+            Some("http" | "ws") => ":80",
+            _ => return host,
+        };
+        host.strip_suffix(port).unwrap_or(host)
+    }
+
+    /// Signs what a way reads of the request, as of [`NOW`] unless it has a date, if
+    /// that has anything to sign. Under `ACS3` the headers with these names are signed.
+    pub fn sign(&mut self, reading: Reading, way: Way, names: &[&str], key: Key) -> Option<()> {
+        if way == Way::Presigned {
+            return self.presign(key, NOW + 600);
+        }
+        let token = format!("{} ", way.scheme().token()?);
+        let canonical = way.canonical(reading, names, self)?;
+        let signature = way.signature(key.secret, &canonical);
+        let id = key.id;
+        let rest = match way {
+            Way::Acs3(..) => {
+                format!("Credential={id},SignedHeaders={},Signature={signature}", names.join(";"))
+            }
+            _ => format!("{id}:{signature}"),
+        };
+        self.add(b"authorization", (token + &rest).as_bytes());
+        Some(())
+    }
+
+    /// Sets the headers that a signature has to cover.
+    pub fn date(&mut self, way: Way, key: Key) {
+        match way {
+            Way::Presigned => return,
+            Way::Acs3(..) => self.default("x-acs-date", ACS_DATE.as_bytes()),
+            _ => self.default("date", HTTP_DATE.as_bytes()),
+        }
+        if let Some(token) = key.token {
+            self.default(way.token_header(), token.as_bytes());
+        }
+    }
+
+    fn presign(&mut self, key: Key, expires: u64) -> Option<()> {
+        let mut query = format!("x-fc-access-key-id={}&x-fc-expires={expires}", key.id);
+        if let Some(token) = key.token {
+            query += &format!("&x-fc-security-token={}", escaped(token));
+        }
+        self.append_query(&query)?;
+        let canonical = Way::Presigned.canonical(Reading::Sdk, &[], self)?;
+        let signature = Way::Presigned.signature(key.secret, &canonical);
+        self.append_query(&format!("x-fc-signature={}", escaped(&signature)))
+    }
+
+    fn append_query(&mut self, more: &str) -> Option<()> {
+        let mut target = self.uri.path().to_string() + "?";
+        if let Some(query) = self.uri.query().filter(|query| !query.is_empty()) {
+            target += query;
+            target += "&";
+        }
+        self.set_target((target + more).as_bytes())
+    }
+
+    /// Puts another path and query in, if they can be.
+    pub fn set_target(&mut self, target: &[u8]) -> Option<()> {
+        if !target.starts_with(b"/") {
+            return None;
+        }
+        let mut parts = self.uri.clone().into_parts();
+        parts.path_and_query = Some(target.try_into().ok()?);
+        self.uri = Uri::from_parts(parts).ok()?;
+        Some(())
+    }
+
+    /// The names that `tower-fc` signs under `ACS3`.
+    pub fn usual_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.lines().into_iter().map(|(name, _)| name).collect();
+        names.retain(|name| {
+            let fixed = ["content-type", "host"].contains(&name.as_str());
+            fixed || name.starts_with("x-acs-") || name.starts_with("x-fc-")
+        });
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+/// Text without the white space around it.
+pub fn trim(text: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| *byte == b' ' || *byte == b'\t';
+    let start = text.iter().position(|byte| !is_space(byte)).unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
+    &text[start..end]
+}
+
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// What targets and values are made of: everything that some dialect treats specially.
+pub const PIECES: &[&[u8]] = &[
+    b"",
+    b"a",
+    b"b",
+    b"/",
+    b"/",
+    b"?",
+    b"&",
+    b"=",
+    b"a=",
+    b"&a=",
+    b"&b=1",
+    b"&&",
+    b"+",
+    b";",
+    b"*",
+    b"$",
+    b"~",
+    b"%",
+    b"%2",
+    b"%zz",
+    b"%00",
+    b"%09",
+    b"%0A",
+    b"%20",
+    b"%24",
+    b"%25",
+    b"%26",
+    b"%2A",
+    b"%2B",
+    b"%2F",
+    b"%2f",
+    b"%3B",
+    b"%3D",
+    b"%3F",
+    b"%41",
+    b"%61",
+    b"%7E",
+    b"%7e",
+    b"7E",
+    b"%257E",
+    b"%FF",
+    b"%C3%A9",
+    b"%C3",
+    b"%ED%A0%80",
+    b"%EE%80%80",
+    b"%EF%BF%BD",
+    b"%F0%9F%98%80",
+    b"%F0%9F",
+    "é".as_bytes(),
+    "\u{e000}".as_bytes(),
+    "😀".as_bytes(),
+    b"x-fc-expires",
+    b"&x-fc-expires=5",
+    b"x-fc-signature=",
+    b"&x-fc-access-key-id=id",
+    b"x-fc-security-token",
+    b"%78-fc-expires=5",
+    b"1",
+    b"1,2",
+    b" ",
+    b"\t",
+    b"undefined",
+];
+
+const NAMES: &[&str] = &[
+    "accept",
+    "content-md5",
+    "content-type",
+    "cookie",
+    "date",
+    "host",
+    "x-acs-a",
+    "x-acs-b",
+    "x-acs-content-sha256",
+    "x-acs-date",
+    "x-acs-security-token",
+    "x-acs-signature-nonce",
+    "x-fc-a",
+    "x-fc-b",
+    "x-fc-security-token",
+    "x-fc-signature-nonce",
+    "x-other",
+];
+
+const ORIGINS: &[&str] = &[
+    "",
+    "",
+    "",
+    "http://demo.example",
+    "https://demo.example",
+    "https://user@demo.example:443",
+    "http://demo.example:443",
+];
+
+const HOSTS: &[&str] = &["demo.example", "demo.example", "demo.example:443", "DEMO.example"];
+
+const METHODS: &[&str] = &["GET", "GET", "POST", "OPTIONS", "get", "X-a"];
+
+/// Choices out of the bytes of a fuzzer; always the first when they have run out.
+pub struct Choices<'a>(Unstructured<'a>);
+
+impl<'a> Choices<'a> {
+    pub fn of(data: &'a [u8]) -> Self {
+        Self(Unstructured::new(data))
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.0.arbitrary().unwrap_or_default()
+    }
+
+    /// A number below `bound`, which is not 0.
+    pub fn below(&mut self, bound: usize) -> usize {
+        let most = bound.saturating_sub(1);
+        self.0.int_in_range(0..=most).unwrap_or_default()
+    }
+
+    pub fn of_these<'t, T>(&mut self, these: &'t [T]) -> &'t T {
+        &these[self.below(these.len())]
+    }
+
+    /// A text of pieces and other bytes.
+    fn text(&mut self, most: usize) -> Vec<u8> {
+        let mut text = Vec::new();
+        for _ in 0..self.below(most + 1) {
+            text.extend_from_slice(&self.piece());
+        }
+        text
+    }
+
+    fn piece(&mut self) -> Vec<u8> {
+        let byte = self.byte();
+        match PIECES.get(usize::from(byte)) {
+            Some(piece) => piece.to_vec(),
+            None => vec![byte],
+        }
+    }
+
+    fn target(&mut self) -> Vec<u8> {
+        let mut target = b"/".to_vec();
+        target.extend(self.text(4));
+        if self.below(4) > 0 {
+            target.push(b'?');
+            target.extend(self.text(8));
+        }
+        // What may not be in a target without an escape.
+        let mut out = Vec::new();
+        for byte in target {
+            match byte {
+                b'?' | 0x80.. => out.push(byte),
+                b'#' | b'<' | b'>' | b'`' | ..=b' ' | 0x7F => {
+                    out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+                }
+                _ => out.push(byte),
+            }
+        }
+        // Nor may half a character.
+        String::from_utf8_lossy(&out).into_owned().into_bytes()
+    }
+
+    fn header(&mut self) -> (&'static str, Vec<u8>) {
+        let name = *self.of_these(NAMES);
+        let value = match name {
+            "date" => HTTP_DATE.as_bytes().to_vec(),
+            "x-acs-date" => ACS_DATE.as_bytes().to_vec(),
+            "host" => self.of_these(HOSTS).as_bytes().to_vec(),
+            _ => {
+                let mut value = self.text(3);
+                value.retain(|byte| *byte >= b' ' && *byte != 0x7F || *byte == b'\t');
+                value
+            }
+        };
+        (name, value)
+    }
+
+    /// A request without a signature.
+    pub fn request(&mut self) -> Option<Request> {
+        let method = self.of_these(METHODS).as_bytes();
+        let mut target = self.of_these(ORIGINS).as_bytes().to_vec();
+        target.extend(self.target());
+        let mut request = Request::get(&target)?;
+        request.method = Method::from_bytes(method).ok()?;
+        for _ in 0..self.below(6) {
+            let (name, value) = self.header();
+            request.add(name.as_bytes(), &value);
+        }
+        Some(request)
+    }
+
+    /// Headers to be signed under `ACS3`: most often the usual ones.
+    pub fn names(&mut self, request: &Request) -> Vec<String> {
+        let mut names = request.usual_names();
+        match self.below(6) {
+            0 => names.retain(|name| name == "x-acs-date" || self.below(2) > 0),
+            1 => names.push(self.of_these(NAMES).to_string()),
+            2 => names.push("x-acs-none".to_string()),
+            _ => {}
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Another request that is nearly the same. `None` if it is no request.
+    pub fn edit(&mut self, request: &Request) -> Option<Request> {
+        let mut edited = request.clone();
+        match self.below(8) {
+            0..3 => {
+                let mut target = request.target();
+                self.edit_text(&mut target);
+                edited.set_target(&target)?;
+            }
+            3 => {
+                let mut method = request.method.as_str().as_bytes().to_vec();
+                self.edit_text(&mut method);
+                edited.method = Method::from_bytes(&method).ok()?;
+            }
+            4 => {
+                let (name, value) = self.header();
+                edited.add(name.as_bytes(), &value);
+            }
+            _ if request.headers.is_empty() => return None,
+            5 => {
+                let at = self.below(request.headers.len());
+                match self.below(3) {
+                    0 => drop(edited.headers.remove(at)),
+                    1 => edited.headers.push(request.headers[at].clone()),
+                    _ => edited.headers.swap(0, at),
+                }
+            }
+            other => {
+                let (name, value) = &mut edited.headers[self.below(request.headers.len())];
+                if other == 6 {
+                    let mut text = name.as_str().as_bytes().to_vec();
+                    self.edit_text(&mut text);
+                    *name = HeaderName::from_bytes(&text).ok()?;
+                } else {
+                    let mut text = value.as_bytes().to_vec();
+                    self.edit_text(&mut text);
+                    *value = HeaderValue::from_bytes(&text).ok()?;
+                }
+            }
+        }
+        Some(edited)
+    }
+
+    /// Most often flips one bit.
+    fn edit_text(&mut self, text: &mut Vec<u8>) {
+        let at = self.below(text.len() + 1);
+        match self.below(6) {
+            0 => drop(text.splice(at..at, self.piece())),
+            1 => drop(text.splice(at..(at + 1).min(text.len()), self.piece())),
+            2 => text.truncate(at),
+            _ => {
+                let bit = self.below(8);
+                if let Some(byte) = text.get_mut(at) {
+                    *byte ^= 1 << bit;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! A second verifier: it decides as `tower-fc` does that has every scheme switched
+//! on and only observes what is ambiguous.
+
+use crate::dates::{acs_date, at, http_date};
+use crate::reference::{Acs, Acs3, Algorithm, Fc, Reading, form_pairs};
+use crate::requests::{KEYS, Key, NOW, Request, trim};
+use crate::way::Way;
+use std::time::{Duration, SystemTime};
+use tower_fc::RejectionKind::{self, *};
+
+/// What a request says about its signature.
+struct Claim {
+    /// A way of the scheme, in whichever dialect.
+    way: Way,
+    id: Vec<u8>,
+    token: Option<Vec<u8>>,
+    signature: Vec<u8>,
+    names: Vec<String>,
+}
+
+/// The first of the `ways` in which the request is signed, or why it is refused.
+pub fn verdict(ways: &[Way], request: &Request) -> Result<Way, RejectionKind> {
+    let claim = read(request)?;
+    let names: Vec<&str> = claim.names.iter().map(String::as_str).collect();
+    let keys = KEYS.iter().filter(|key| key.id.as_bytes() == claim.id);
+    let lines = request.lines();
+    let absent = names.iter().any(|name| !lines.iter().any(|(n, _)| n == name));
+
+    let mut refused = None;
+    for way in ways.iter().filter(|way| way.scheme() == claim.way.scheme()) {
+        if way.reads_credentials(request.query()) {
+            refused = refused.or(Some(ConflictingCredentials));
+        } else if absent {
+            refused = refused.or(Some(MalformedCredentials));
+        } else if keys.clone().any(|key| is_signed_by(*way, *key, &claim, &names, request)) {
+            return Ok(*way);
+        }
+    }
+    let unknown = keys.count() == 0;
+    Err(refused.unwrap_or(if unknown { UnknownAccessKey } else { SignatureMismatch }))
+}
+
+fn is_signed_by(way: Way, key: Key, claim: &Claim, names: &[&str], request: &Request) -> bool {
+    let Some(canonical) = way.canonical(Reading::Verifier, names, request) else { return false };
+    let token_fits = match key.token {
+        Some(token) => claim.token.as_deref() == Some(token.as_bytes()),
+        None => true,
+    };
+    token_fits && way.signature(key.secret, &canonical).as_bytes() == claim.signature
+}
+
+fn read(request: &Request) -> Result<Claim, RejectionKind> {
+    let headers_len: usize = request.headers.iter().map(|(n, v)| n.as_str().len() + v.len()).sum();
+    let authorization = request.values("authorization");
+    let count = |value: &&[u8]| trim(value).split(|byte| *byte == b';').count();
+    if request.target().len() > 16 * 1024
+        || headers_len > 32 * 1024
+        || authorization.first().is_some_and(|value| count(value) > 100)
+    {
+        return Err(LimitExceeded);
+    }
+
+    let hosts = request.values("host");
+    if hosts.len() > 1 {
+        return Err(HostMismatch);
+    }
+    if let (Some(host), Some(implied)) = (hosts.first(), request.implied_host()) {
+        // Not every host is text; none that is not is implied.
+        let host = String::from_utf8_lossy(trim(host)).into_owned();
+        if !request.without_port(&host).eq_ignore_ascii_case(&implied) {
+            return Err(HostMismatch);
+        }
+    }
+
+    match authorization.as_slice() {
+        [] => from_query(request),
+        [value] => from_header(request, value),
+        _ => Err(ConflictingCredentials),
+    }
+}
+
+fn from_header(request: &Request, value: &[u8]) -> Result<Claim, RejectionKind> {
+    let space = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
+    let (scheme, rest) = value.split_at(space);
+    let rest = trim(rest);
+    let way = match scheme {
+        b"FC" => Way::Fc(Fc::STANDARD),
+        b"ACS3-HMAC-SHA256" => Way::Acs3(Acs3::Standard, Algorithm::Sha256),
+        b"ACS3-HMAC-SM3" => Way::Acs3(Acs3::Standard, Algorithm::Sm3),
+        b"acs" => Way::Acs(Acs::STANDARD),
+        _ => return Err(UnsupportedScheme),
+    };
+
+    let mut claim = match way {
+        Way::Acs3(..) => acs3_claim(way, rest),
+        _ => pair_claim(way, rest),
+    }
+    .filter(|claim| is_id(&claim.id))
+    .ok_or(MalformedCredentials)?;
+
+    let token = at_most_one(request, way.token_header())?;
+    claim.token = token.map(|token| trim(token).to_vec());
+    at_most_one(request, way.nonce_header())?;
+
+    let date = at_most_one(request, way.date_header())?.ok_or(MissingDate)?;
+    let time = match way {
+        Way::Acs3(..) => acs_date(trim(date)),
+        _ => http_date(trim(date)),
+    };
+    if apart(time.ok_or(MalformedDate)?) > Duration::from_secs(900) {
+        return Err(RequestTimeTooSkewed);
+    }
+    if matches!(way, Way::Acs3(..)) && !claim.names.iter().any(|name| name == "x-acs-date") {
+        return Err(UnsignedHeader);
+    }
+    Ok(claim)
+}
+
+/// `<id>:<signature>`
+fn pair_claim(way: Way, rest: &[u8]) -> Option<Claim> {
+    let colon = rest.iter().position(|byte| *byte == b':')?;
+    let (id, signature) = (rest[..colon].to_vec(), rest[colon + 1..].to_vec());
+    Some(Claim { way, id, token: None, signature, names: Vec::new() })
+}
+
+/// `Credential=<id>,SignedHeaders=<names>,Signature=<signature>`, with white space
+/// before and after the commas.
+fn acs3_claim(way: Way, rest: &[u8]) -> Option<Claim> {
+    let parts: Vec<&[u8]> = rest.splitn(3, |byte| *byte == b',').map(trim).collect();
+    let [credential, list, signature] = parts.as_slice() else { return None };
+    let id = credential.strip_prefix(b"Credential=")?.to_vec();
+    let list = std::str::from_utf8(list.strip_prefix(b"SignedHeaders=")?).ok()?;
+    let signature = signature.strip_prefix(b"Signature=")?.to_vec();
+
+    // Lower-case names, each once, in order.
+    let names: Vec<String> = list.split(';').map(str::to_string).collect();
+    let is_name = |name: &String| {
+        let odd = |byte: u8| byte.is_ascii_uppercase() || !byte.is_ascii_graphic();
+        !name.is_empty() && !name.bytes().any(odd)
+    };
+    let in_order = names.windows(2).all(|pair| pair[0] < pair[1]);
+    (names.iter().all(is_name) && in_order).then_some(())?;
+    Some(Claim { way, id, token: None, signature, names })
+}
+
+fn is_id(id: &[u8]) -> bool {
+    let is_good = |byte: &u8| byte.is_ascii_graphic() && !b":,=".contains(byte);
+    (1..=256).contains(&id.len()) && id.iter().all(is_good)
+}
+
+fn from_query(request: &Request) -> Result<Claim, RejectionKind> {
+    let pairs = form_pairs(request.query());
+    let values = |name: &str| -> Vec<&Vec<u8>> {
+        let of_name = pairs.iter().filter(|(key, _)| key == name.as_bytes());
+        of_name.map(|(_, value)| value).collect()
+    };
+    let names = ["x-fc-access-key-id", "x-fc-expires", "x-fc-security-token", "x-fc-signature"];
+    let [id, expires, token, signature] = names.map(values);
+    if [&id, &expires, &token, &signature].iter().any(|values| values.len() > 1) {
+        return Err(MalformedCredentials);
+    }
+    if id.is_empty() && signature.is_empty() {
+        return Err(MissingCredentials);
+    }
+    let ([id], [expires], [signature]) = (id.as_slice(), expires.as_slice(), signature.as_slice())
+    else {
+        return Err(MalformedCredentials);
+    };
+    let digits = expires.iter().all(u8::is_ascii_digit) && !expires.is_empty();
+    let number = String::from_utf8_lossy(expires).parse::<u64>().ok().filter(|_| digits);
+    // What no clock can show is no time.
+    let number = number.filter(|number| *number <= i64::MAX as u64).ok_or(MalformedCredentials)?;
+    if !is_id(id) {
+        return Err(MalformedCredentials);
+    }
+    if number <= NOW {
+        return Err(Expired);
+    }
+    if number - NOW > 7 * 24 * 60 * 60 {
+        return Err(ExpiresTooLate);
+    }
+    Ok(Claim {
+        way: Way::Presigned,
+        id: id.to_vec(),
+        token: token.first().map(|token| token.to_vec()),
+        signature: signature.to_vec(),
+        names: Vec::new(),
+    })
+}
+
+fn at_most_one<'a>(request: &'a Request, name: &str) -> Result<Option<&'a [u8]>, RejectionKind> {
+    match request.values(name).as_slice() {
+        [] => Ok(None),
+        [value] => Ok(Some(value)),
+        _ => Err(RepeatedHeader),
+    }
+}
+
+fn apart(time: SystemTime) -> Duration {
+    let now = at(NOW);
+    time.duration_since(now).or_else(|_| now.duration_since(time)).unwrap_or_default()
+}
