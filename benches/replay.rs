@@ -233,7 +233,7 @@ fn layer(c: &mut Criterion) {
     let batch = BatchSize::NumIterations(64);
     group.bench_function("layer/bare", |b| b.iter_batched(verified, |r| call(&mut Bare, r), batch));
     group.bench_function("layer/replay", |b| {
-        b.iter_batched(verified, |r| call(&mut replay, r), batch)
+        b.iter_batched(verified, |r| call(&mut replay, r), batch);
     });
     println!("future of Replay: {} bytes", size_of_val(&replay.call(verified())));
     group.finish();

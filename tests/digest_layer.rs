@@ -826,7 +826,7 @@ async fn refusals_say_what_function_compute_says_and_grpc_hears_it_its_own_way()
         let request = post(Scheme::Fc, &headers, full(body));
         let response = service.clone().oneshot(request).await.unwrap();
         assert_eq!(
-            (response.status().as_u16(), &response.headers()["grpc-status"] == grpc),
+            (response.status().as_u16(), response.headers()["grpc-status"] == grpc),
             (200, true)
         );
     }

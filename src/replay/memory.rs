@@ -123,7 +123,7 @@ impl MemoryReplayGuard {
 /// signature one is the first. Levels are locked in their order.
 fn claim_in(levels: &[Box<[Line]>], entry: Entry, is_new: bool) -> Option<Claimed> {
     let (lines, others) = levels.split_first()?;
-    let line = (u128::from(entry.place) * lines.len() as u128 >> 64) as usize;
+    let line = ((u128::from(entry.place) * lines.len() as u128) >> 64) as usize;
     let mut slots = lines[line].lock();
     // Without a branch for each slot: what they hold is random, and has yet to arrive
     // from memory.
