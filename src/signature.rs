@@ -1,6 +1,6 @@
 //! The cryptography: HMAC, the texts of signatures, comparing them.
 //!
-//! The only file that touches crypto crates.
+//! With `digest/hash.rs` the only file that touches crypto crates.
 
 use crate::canonical::Sink;
 use base64::Engine as _;
