@@ -228,7 +228,7 @@ fn layer(c: &mut Criterion) {
         request.extensions_mut().insert(caller);
         request
     };
-    let mut replay = ReplayLayer::new(MemoryReplayGuard::new(100_000_000)).layer(Bare);
+    let mut replay = ReplayLayer::new(MemoryReplayGuard::new(8_000_000)).layer(Bare);
     let mut group = c.benchmark_group("replay");
     let batch = BatchSize::NumIterations(64);
     group.bench_function("layer/bare", |b| b.iter_batched(verified, |r| call(&mut Bare, r), batch));

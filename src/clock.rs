@@ -161,7 +161,8 @@ pub fn parse_acs_date(text: &[u8]) -> Option<SystemTime> {
             let mut nanos = 0;
             for at in 0..9 {
                 let digit = digits.get(at).copied().unwrap_or(b'0');
-                nanos = nanos * 10 + u64::from(digit.is_ascii_digit().then_some(digit - b'0')?);
+                let digit = digit.is_ascii_digit().then(|| digit - b'0')?;
+                nanos = nanos * 10 + u64::from(digit);
             }
             nanos
         }
@@ -312,6 +313,8 @@ mod tests {
             "2023-04-28T08:11:48.Z",
             "2023-04-28T08:11:48.1234567890Z",
             "2023-04-28T08:11:48.12a4Z",
+            "2023-04-28T08:11:48.-1Z",
+            "2023-04-28T08:11:48. 1Z",
             "2023-02-29T08:11:48Z",
             "2023-13-01T08:11:48Z",
             "1969-12-31T23:59:59Z",

@@ -5,7 +5,7 @@ use crate::canonical::Head;
 use crate::canonical::headers::RepeatedHeader;
 use crate::canonical::order::Collation;
 use crate::canonical::parameters::parameters;
-use crate::canonical::path::{PathForm, Times, Utf8};
+use crate::canonical::path::{PathForm, PathRules, Times, Utf8};
 use crate::canonical::percent::{escape, is_unreserved};
 use crate::canonical::query::{Blank, Cut, Encoding, Order, Plus, QueryRules, Repeated};
 use crate::headers::QUERY_EXPIRES;
@@ -14,7 +14,7 @@ use crate::headers::QUERY_EXPIRES;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
     path: Text,
-    /// Most occurrences of any of `+`, `*` and `%7E`, read either way.
+    /// Most occurrences of any of `+`, `*` and `%7E`, as sent or decoded.
     path_form_chars: usize,
     path_dollars: usize,
     /// The path is as RFC 3986 encoding would make it.
@@ -76,23 +76,28 @@ impl Text {
 impl Seen {
     pub(crate) fn of(head: &Head<'_>) -> Self {
         let (path, query) = (head.path(), head.query());
-        let count = |plain: u8, escaped: &[u8]| {
-            path.iter().filter(|byte| **byte == plain).count()
-                + path.windows(3).filter(|text| text.eq_ignore_ascii_case(escaped)).count()
+        let mut decoded = Vec::with_capacity(path.len());
+        PathRules::new(PathForm::Decoded(Utf8::Keep)).write(path, &mut decoded);
+        // Replacements are made in the path as it was sent, or in the decoded one.
+        let most = |text: &[u8]| {
+            let count = |path: &[u8]| path.windows(text.len()).filter(|at| *at == text).count();
+            count(path).max(count(&decoded))
         };
         let parts = || query.split(|byte| *byte == b'&');
+        let semicolon = query.contains(&b';');
         Self {
             path: Text::of(path, |byte| byte == b'/'),
-            path_form_chars: count(b'+', b"%2B").max(count(b'*', b"%2A")).max(count(b'~', b"%7E")),
-            path_dollars: count(b'$', b"%24"),
+            path_form_chars: most(b"+").max(most(b"*")).max(most(b"%7E")),
+            path_dollars: most(b"$"),
             path_is_canonical: is_canonical(path),
             query: Text::of(query, |byte| matches!(byte, b'&' | b'=')),
             parts: parts().count(),
-            semicolon: query.contains(&b';'),
+            semicolon,
             plus: query.contains(&b'+'),
-            blank: parts().any(|part| !part.contains(&b'=') || part.ends_with(b"=")),
-            empty_part: parts().any(<[u8]>::is_empty),
-            nameless: parts().any(|part| part.starts_with(b"=")),
+            // A semicolon may cut parts that are anything.
+            blank: semicolon || parts().any(|part| !part.contains(&b'=') || part.ends_with(b"=")),
+            empty_part: semicolon || parts().any(<[u8]>::is_empty),
+            nameless: semicolon || parts().any(|part| part.starts_with(b"=")),
             expires: parameters(query).any(|(key, _)| key == QUERY_EXPIRES.as_bytes()),
             repeated_header: head.headers.len() > head.headers.keys_len(),
             accept: head.fields.accept.value.is_some(),
@@ -103,7 +108,7 @@ impl Seen {
 /// Whether escapes are upper-case and stand for what needs them, and only for that.
 fn is_canonical(path: &[u8]) -> bool {
     let mut written = Vec::with_capacity(path.len());
-    crate::canonical::path::PathRules::new(PathForm::Segments).write(path, &mut written);
+    PathRules::new(PathForm::Segments).write(path, &mut written);
     written == path
 }
 
