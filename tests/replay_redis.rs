@@ -502,25 +502,42 @@ async fn a_redis_that_does_not_answer_costs_the_timeout_and_no_more() {
 #[tokio::test]
 async fn a_connection_that_fell_silent_is_replaced() {
     let Some(redis) = Redis::start(&[]) else { return };
-    // Stands between: holds the first connection and says nothing, as a host that is
-    // gone does, and passes on all others.
+    // Stands between. When told to, it holds on to the connections there are and passes
+    // on nothing more, as when a host on the way is gone.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    let (silence, silent) = tokio::sync::watch::channel(0);
     let port = redis.port;
     tokio::spawn(async move {
-        let _silent = listener.accept().await.unwrap();
-        while let Ok((mut from, _)) = listener.accept().await {
+        for count in 1.. {
+            let (mut from, _) = listener.accept().await.unwrap();
+            let mut silent = silent.clone();
             tokio::spawn(async move {
                 let mut to = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-                let _ = tokio::io::copy_bidirectional(&mut from, &mut to).await;
+                let silenced = async { drop(silent.wait_for(|upto| *upto >= count).await) };
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut from, &mut to) => {}
+                    () = silenced => std::future::pending().await,
+                }
             });
         }
     });
     let guard = RedisReplayGuard::new(&format!("redis://{address}")).unwrap();
     let guard = guard.with_timeout(Duration::from_millis(150));
-    let error = within(SOON, guard.claim(claim([7; 32]))).await.unwrap_err();
-    assert_eq!(error.kind(), ReplayGuardErrorKind::Unavailable);
-    assert_eq!(within(SOON, guard.claim(claim([7; 32]))).await.unwrap(), Claimed::First);
+    for round in 1..=3 {
+        let new = claim([round; 32]);
+        assert_eq!(within(SOON, guard.claim(new)).await.unwrap(), Claimed::First);
+        silence.send(u64::from(round)).unwrap();
+        let error = within(SOON, guard.claim(new)).await.unwrap_err();
+        assert_eq!(error.kind(), ReplayGuardErrorKind::Unavailable);
+        assert_eq!(within(SOON, guard.claim(new)).await.unwrap(), Claimed::Already);
+    }
+    // From the first byte on: the fourth connection is that of the last round.
+    let guard = RedisReplayGuard::new(&format!("redis://{address}")).unwrap();
+    let guard = guard.with_timeout(Duration::from_millis(150));
+    silence.send(5).unwrap();
+    assert!(within(SOON, guard.claim(claim([9; 32]))).await.is_err());
+    assert_eq!(within(SOON, guard.claim(claim([9; 32]))).await.unwrap(), Claimed::First);
 }
 
 #[tokio::test]

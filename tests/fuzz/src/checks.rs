@@ -342,7 +342,7 @@ fn signed(choices: &mut Choices<'_>, set: &Set) -> Option<(Request, Way)> {
     let mut request = choices.request()?;
     let way = *choices.of_these(&set.ways);
     let key = *choices.of_these(&KEYS);
-    request.date(way, key);
+    choices.date(&mut request, way, key);
     let names = choices.names(&request);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     // A name without a header is signed as an empty one would be.

@@ -1,6 +1,6 @@
 //! Requests, and how they are made from the bytes of a fuzzer.
 
-use crate::reference::{Header, Reading};
+use crate::reference::{Header, Reading, percent_decode};
 use crate::way::Way;
 use arbitrary::Unstructured;
 use http::request::Parts;
@@ -12,6 +12,25 @@ pub const NOW: u64 = 1_800_000_000;
 /// The same as the two kinds of dates have it.
 pub const HTTP_DATE: &str = "Fri, 15 Jan 2027 08:00:00 GMT";
 pub const ACS_DATE: &str = "2027-01-15T08:00:00Z";
+/// Others around the clock difference that is allowed.
+const HTTP_DATES: &[&str] = &[
+    HTTP_DATE,
+    "Fri, 15 Jan 2027 08:00:01 GMT",
+    "Fri, 15 Jan 2027 07:45:00 GMT",
+    "Fri, 15 Jan 2027 07:44:59 GMT",
+    "Fri, 15 Jan 2027 08:15:00 GMT",
+    "Fri, 15 Jan 2027 08:15:01 GMT",
+];
+const ACS_DATES: &[&str] = &[
+    ACS_DATE,
+    "2027-01-15T08:00:00.000Z",
+    "2027-01-15T07:45:00Z",
+    "2027-01-15T07:44:59.999999999Z",
+    "2027-01-15T08:15:00Z",
+    "2027-01-15T08:15:00.000000001Z",
+];
+/// Ends of presigned URLs, in seconds from [`NOW`].
+const ENDS: &[i64] = &[600, 1, 0, -1, 7 * 24 * 60 * 60, 7 * 24 * 60 * 60 + 1];
 
 /// An access key.
 #[derive(Clone, Copy, Debug)]
@@ -143,7 +162,7 @@ impl Request {
     /// that has anything to sign. Under `ACS3` the headers with these names are signed.
     pub fn sign(&mut self, reading: Reading, way: Way, names: &[&str], key: Key) -> Option<()> {
         if way == Way::Presigned {
-            return self.presign(key, NOW + 600);
+            return self.presign(key);
         }
         let token = format!("{} ", way.scheme().token()?);
         let canonical = way.canonical(reading, names, self)?;
@@ -159,10 +178,10 @@ impl Request {
         Some(())
     }
 
-    /// Sets the headers that a signature has to cover.
+    /// Sets what a signature has to cover.
     pub fn date(&mut self, way: Way, key: Key) {
         match way {
-            Way::Presigned => return,
+            Way::Presigned => return self.expire(key, NOW + 600),
             Way::Acs3(..) => self.default("x-acs-date", ACS_DATE.as_bytes()),
             _ => self.default("date", HTTP_DATE.as_bytes()),
         }
@@ -171,12 +190,16 @@ impl Request {
         }
     }
 
-    fn presign(&mut self, key: Key, expires: u64) -> Option<()> {
-        let mut query = format!("x-fc-access-key-id={}&x-fc-expires={expires}", key.id);
+    /// Appends the parameters of a presigned URL that are signed, if there is room.
+    pub fn expire(&mut self, key: Key, end: u64) {
+        let mut query = format!("x-fc-access-key-id={}&x-fc-expires={end}", key.id);
         if let Some(token) = key.token {
             query += &format!("&x-fc-security-token={}", escaped(token));
         }
-        self.append_query(&query)?;
+        self.append_query(&query);
+    }
+
+    fn presign(&mut self, key: Key) -> Option<()> {
         let canonical = Way::Presigned.canonical(Reading::Sdk, &[], self)?;
         let signature = Way::Presigned.signature(key.secret, &canonical);
         self.append_query(&format!("x-fc-signature={}", escaped(&signature)))
@@ -358,11 +381,11 @@ impl<'a> Choices<'a> {
         text
     }
 
+    /// Most often one that means something.
     fn piece(&mut self) -> Vec<u8> {
-        let byte = self.byte();
-        match PIECES.get(usize::from(byte)) {
-            Some(piece) => piece.to_vec(),
-            None => vec![byte],
+        match self.below(4) {
+            0 => vec![self.byte()],
+            _ => self.of_these(PIECES).to_vec(),
         }
     }
 
@@ -391,8 +414,8 @@ impl<'a> Choices<'a> {
     fn header(&mut self) -> (&'static str, Vec<u8>) {
         let name = *self.of_these(NAMES);
         let value = match name {
-            "date" => HTTP_DATE.as_bytes().to_vec(),
-            "x-acs-date" => ACS_DATE.as_bytes().to_vec(),
+            "date" => self.of_these(HTTP_DATES).as_bytes().to_vec(),
+            "x-acs-date" => self.of_these(ACS_DATES).as_bytes().to_vec(),
             "host" => self.of_these(HOSTS).as_bytes().to_vec(),
             _ => {
                 let mut value = self.text(3);
@@ -415,6 +438,23 @@ impl<'a> Choices<'a> {
             request.add(name.as_bytes(), &value);
         }
         Some(request)
+    }
+
+    /// The same as of any time that there is a choice of, if it has none yet.
+    pub fn date(&mut self, request: &mut Request, way: Way, key: Key) {
+        let (name, date) = match way {
+            Way::Presigned => {
+                let end = NOW.saturating_add_signed(*self.of_these(ENDS));
+                return request.expire(key, end);
+            }
+            Way::Acs3(..) => ("x-acs-date", *self.of_these(ACS_DATES)),
+            _ => ("date", *self.of_these(HTTP_DATES)),
+        };
+        // Most often now, so that the request is accepted.
+        if self.below(4) == 0 {
+            request.default(name, date.as_bytes());
+        }
+        request.date(way, key);
     }
 
     /// Headers to be signed under `ACS3`: most often the usual ones.
@@ -447,6 +487,9 @@ impl<'a> Choices<'a> {
             }
             4 => {
                 let (name, value) = self.header();
+                if self.below(2) == 0 {
+                    edited.headers.retain(|(other, _)| other != name);
+                }
                 edited.add(name.as_bytes(), &value);
             }
             _ if request.headers.is_empty() => return None,
@@ -477,16 +520,23 @@ impl<'a> Choices<'a> {
     /// Most often flips one bit.
     fn edit_text(&mut self, text: &mut Vec<u8>) {
         let at = self.below(text.len() + 1);
-        match self.below(6) {
+        let Some(byte) = text.get(at).copied() else { return text.extend(self.piece()) };
+        match self.below(12) {
             0 => drop(text.splice(at..at, self.piece())),
-            1 => drop(text.splice(at..(at + 1).min(text.len()), self.piece())),
+            1 => drop(text.splice(at..=at, self.piece())),
             2 => text.truncate(at),
-            _ => {
-                let bit = self.below(8);
-                if let Some(byte) = text.get_mut(at) {
-                    *byte ^= 1 << bit;
-                }
+            // What looks like the same to who decodes once too often.
+            3 | 4 => drop(text.splice(at..=at, format!("%{byte:02X}").into_bytes())),
+            5 => {
+                let decoded = percent_decode(&text[at..]);
+                text.splice(at.., decoded);
             }
+            // Once more.
+            6 => {
+                let end = at + 1 + self.below(text.len() - at);
+                text.extend_from_within(at..end);
+            }
+            _ => text[at] ^= 1 << self.below(8),
         }
     }
 }

@@ -46,7 +46,13 @@ fn is_signed_by(way: Way, key: Key, claim: &Claim, names: &[&str], request: &Req
         Some(token) => claim.token.as_deref() == Some(token.as_bytes()),
         None => true,
     };
-    token_fits && way.signature(key.secret, &canonical).as_bytes() == claim.signature
+    token_fits && same(way.signature(key.secret, &canonical).as_bytes(), &claim.signature)
+}
+
+/// Compares without a word to libFuzzer, which takes both sides of an ordinary
+/// comparison down for its dictionary: it found out signatures like that.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
 }
 
 fn read(request: &Request) -> Result<Claim, RejectionKind> {
