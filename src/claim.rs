@@ -87,7 +87,7 @@ impl<'a, 'h> Claim<'a, 'h> {
                 let credential = acs3::Credential::parse(rest).ok_or_else(|| malformed(scheme))?;
                 *names = credential.signed_headers;
                 let detail = Detail::SignedHeaders { list: credential.list, names };
-                (credential.access_key_id, Tag::from_hex(credential.signature), detail)
+                (credential.access_key_id, Tag::from_hex(credential.signature, 32), detail)
             }
             Family::Fc | Family::Acs => {
                 let (id, signature) = parse_pair(rest).ok_or_else(|| malformed(scheme))?;

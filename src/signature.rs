@@ -161,7 +161,7 @@ impl<C: Algorithm> Sink for Hasher<C> {
     }
 }
 
-/// A hash or a signature: 20 bytes of SHA-1, or 32 of SHA-256 or SM3.
+/// A hash or a signature: 16 bytes of MD5, 20 of SHA-1, or 32 of SHA-256 or SM3.
 #[derive(Clone, Copy)]
 pub(crate) struct Tag {
     bytes: [u8; 32],
@@ -169,7 +169,8 @@ pub(crate) struct Tag {
 }
 
 impl Tag {
-    fn of(bytes: &[u8]) -> Self {
+    /// Of up to 32 bytes.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         let mut tag = Self { bytes: [0; 32], len: bytes.len().min(32) };
         tag.bytes[..tag.len].copy_from_slice(&bytes[..tag.len]);
         tag
@@ -184,10 +185,10 @@ impl Tag {
         &self.bytes
     }
 
-    /// Reads a signature in base64; only the canonical form of `len` bytes will do.
+    /// Reads up to 32 bytes in base64; only the canonical form of `len` bytes will do.
     pub(crate) fn from_base64(text: &[u8], len: usize) -> Option<Self> {
         let (groups, []) = text.as_chunks::<4>() else { return None };
-        if groups.len() != len.div_ceil(3) {
+        if groups.len() != len.div_ceil(3) || len > 32 {
             return None;
         }
         let mut tag = Self { bytes: [0; 32], len };
@@ -219,13 +220,13 @@ impl Tag {
         (canonical && invalid & 0x80 == 0).then_some(tag)
     }
 
-    /// Reads 32 bytes in hexadecimal; only lower-case digits will do.
-    pub(crate) fn from_hex(text: &[u8]) -> Option<Self> {
+    /// Reads `len` bytes in hexadecimal; only lower-case digits will do.
+    pub(crate) fn from_hex(text: &[u8], len: usize) -> Option<Self> {
         let (pairs, []) = text.as_chunks::<2>() else { return None };
-        if pairs.len() != 32 {
+        if pairs.len() != len || len > 32 {
             return None;
         }
-        let mut tag = Self { bytes: [0; 32], len: 32 };
+        let mut tag = Self { bytes: [0; 32], len };
         for (byte, [high, low]) in tag.bytes.iter_mut().zip(pairs) {
             *byte = nibble(*high)? << 4 | nibble(*low)?;
         }
@@ -259,6 +260,12 @@ impl Tag {
         let differ = words
             .fold(0, |differ, (a, b)| differ | (u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b)));
         (differ.ct_eq(&0) & self.len.ct_eq(&other.len)).into()
+    }
+}
+
+impl std::fmt::Debug for Tag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tag(..)")
     }
 }
 
@@ -355,11 +362,11 @@ mod tests {
         }
 
         let good = hex(Tag::of(&[0xab; 32]));
-        assert!(Tag::from_hex(good.as_bytes()).is_some());
+        assert!(Tag::from_hex(good.as_bytes(), 32).is_some());
         for bad in
             [good.to_uppercase(), good[2..].to_owned(), format!("{good}00"), good.replace('a', "g")]
         {
-            assert!(Tag::from_hex(bad.as_bytes()).is_none(), "{bad}");
+            assert!(Tag::from_hex(bad.as_bytes(), 32).is_none(), "{bad}");
         }
     }
 

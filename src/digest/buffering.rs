@@ -1,4 +1,5 @@
-use super::hash::{Digest, Hash};
+use super::hash::Hash;
+use crate::signature::Tag;
 use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -78,7 +79,7 @@ pub(super) enum Limit {
 }
 
 /// A body with its digest, or why it is not held.
-pub(super) type Held<E> = Result<(BufferedBody, Digest), Unheld<E>>;
+pub(super) type Held<E> = Result<(BufferedBody, Tag), Unheld<E>>;
 
 /// Why a body is not held.
 pub(super) enum Unheld<E> {

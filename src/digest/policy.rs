@@ -1,9 +1,10 @@
 use super::check::BodyDigestMismatch;
-use super::hash::{Algorithm, Digest, Hash};
+use super::hash::{self, Algorithm, Hash};
 use crate::caller::VerifiedCaller;
 use crate::headers::{CONTENT_MD5, X_ACS_CONTENT_SHA256};
 use crate::rejection::{Rejection, RejectionKind, RejectionResponse};
 use crate::scheme::Scheme;
+use crate::signature::Tag;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, Response};
@@ -31,7 +32,7 @@ pub enum BodyPolicy {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expected {
     pub(super) algorithm: Algorithm,
-    pub(super) digest: Digest,
+    pub(super) digest: Tag,
     name: &'static HeaderName,
 }
 
@@ -54,7 +55,7 @@ impl Expected {
                 if caller.covers_header(name)
                     && let Some(text) = only(headers, name)?
                 {
-                    let digest = Digest::read(algorithm, text).ok_or_else(|| unreadable(name))?;
+                    let digest = hash::read(algorithm, text).ok_or_else(|| unreadable(name))?;
                     return Ok(Some(Self { algorithm, digest, name }));
                 }
             }

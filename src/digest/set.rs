@@ -1,8 +1,9 @@
 use super::Md5Encoding;
 use super::buffering::{BufferedBody, Buffering, Limit, Unheld, ready_service};
-use super::hash::{Algorithm, Digest, Hash};
+use super::hash::{self, Algorithm, Hash};
 use crate::error::{BoxError, Error, ErrorKind};
 use crate::headers::{CONTENT_MD5, X_ACS_CONTENT_SHA256};
+use crate::signature::Tag;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request};
 use http_body::Body;
@@ -36,10 +37,10 @@ impl DigestHeader {
         })
     }
 
-    fn write(self, digest: &Digest) -> (&'static HeaderName, HeaderValue) {
+    fn write(self, digest: &Tag) -> (&'static HeaderName, HeaderValue) {
         match self {
-            Self::ContentMd5(encoding) => (&CONTENT_MD5, digest.content_md5(encoding)),
-            Self::ContentSha256 => (&X_ACS_CONTENT_SHA256, digest.hex()),
+            Self::ContentMd5(encoding) => (&CONTENT_MD5, hash::content_md5(digest, encoding)),
+            Self::ContentSha256 => (&X_ACS_CONTENT_SHA256, hash::hex(digest)),
         }
     }
 }

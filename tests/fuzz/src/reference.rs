@@ -52,8 +52,8 @@ pub type Header = (String, Vec<u8>);
 pub enum Reading {
     /// What the SDK signs.
     Sdk,
-    /// What a verifier takes to be signed. Never `None`, but for a name in
-    /// `SignedHeaders` without a header.
+    /// What a verifier takes to be signed. `None` only for a name in `SignedHeaders`
+    /// without a header, and for a presigned URL without one `x-fc-expires`.
     Verifier,
 }
 use Reading::{Sdk, Verifier};

@@ -305,6 +305,8 @@ pub const PIECES: &[&[u8]] = &[
     "😀".as_bytes(),
     b"x-fc-expires",
     b"&x-fc-expires=5",
+    b"&x-fc-expires=5",
+    b"&x-fc-expires=5&x-fc-expires=6",
     b"x-fc-signature=",
     b"&x-fc-access-key-id=id",
     b"x-fc-security-token",
@@ -413,7 +415,11 @@ impl<'a> Choices<'a> {
 
     fn header(&mut self) -> (&'static str, Vec<u8>) {
         let name = *self.of_these(NAMES);
-        let value = match name {
+        (name, self.value(name))
+    }
+
+    fn value(&mut self, name: &str) -> Vec<u8> {
+        match name {
             "date" => self.of_these(HTTP_DATES).as_bytes().to_vec(),
             "x-acs-date" => self.of_these(ACS_DATES).as_bytes().to_vec(),
             "host" => self.of_these(HOSTS).as_bytes().to_vec(),
@@ -422,8 +428,7 @@ impl<'a> Choices<'a> {
                 value.retain(|byte| *byte >= b' ' && *byte != 0x7F || *byte == b'\t');
                 value
             }
-        };
-        (name, value)
+        }
     }
 
     /// A request without a signature.
@@ -460,7 +465,8 @@ impl<'a> Choices<'a> {
     /// Headers to be signed under `ACS3`: most often the usual ones.
     pub fn names(&mut self, request: &Request) -> Vec<String> {
         let mut names = request.usual_names();
-        match self.below(6) {
+        let choice = self.below(9);
+        match choice {
             0 => names.retain(|name| name == "x-acs-date" || self.below(2) > 0),
             1 => names.push(self.of_these(NAMES).to_string()),
             2 => names.push("x-acs-none".to_string()),
@@ -468,6 +474,12 @@ impl<'a> Choices<'a> {
         }
         names.sort();
         names.dedup();
+        // No list that any SDK makes.
+        match choice {
+            3 => names.extend_from_within(names.len().saturating_sub(1)..),
+            4 => names.reverse(),
+            _ => {}
+        }
         names
     }
 
@@ -477,7 +489,10 @@ impl<'a> Choices<'a> {
         match self.below(8) {
             0..3 => {
                 let mut target = request.target();
-                self.edit_text(&mut target);
+                match self.below(4) {
+                    0 => self.repeat_parameter(&mut target),
+                    _ => self.edit_text(&mut target),
+                }
                 edited.set_target(&target)?;
             }
             3 => {
@@ -509,12 +524,28 @@ impl<'a> Choices<'a> {
                     *name = HeaderName::from_bytes(&text).ok()?;
                 } else {
                     let mut text = value.as_bytes().to_vec();
-                    self.edit_text(&mut text);
+                    match self.below(4) {
+                        0 => text = self.value(name.as_str()),
+                        _ => self.edit_text(&mut text),
+                    }
                     *value = HeaderValue::from_bytes(&text).ok()?;
                 }
             }
         }
         Some(edited)
+    }
+
+    /// Gives a parameter once more, with another value, in front or at the end.
+    fn repeat_parameter(&mut self, target: &mut Vec<u8>) {
+        let Some(query) = target.iter().position(|byte| *byte == b'?') else { return };
+        let parts: Vec<&[u8]> = target[query + 1..].split(|byte| *byte == b'&').collect();
+        let part = *self.of_these(&parts);
+        let key = part.split(|byte| *byte == b'=').next().unwrap_or_default();
+        let repeated = [key, b"=", &self.piece()].concat();
+        match self.below(2) {
+            0 => drop(target.splice(query + 1..query + 1, [&repeated, b"&".as_slice()].concat())),
+            _ => target.extend([b"&", repeated.as_slice()].concat()),
+        }
     }
 
     /// Most often flips one bit.

@@ -120,12 +120,12 @@ fn dates_are_read_as_httpdate_does() {
 fn both_verifiers_agree() {
     let (taken, sum) = run(40_000, checks::verify, |random| random.bytes(200));
     assert!(taken > 20_000);
-    assert!(sum.observed > taken / 10 && sum.strict > taken / 50);
+    assert!(sum.observed > taken / 4 && sum.strict > taken / 10);
 }
 
 #[test]
 fn what_is_signed_is_accepted_and_nothing_else() {
-    let (taken, sum) = run(20_000, checks::sign_verify, |random| random.bytes(300));
-    assert!(taken > 10_000);
-    assert!(sum.strict > taken / 20 && sum.edits_refused > 2 * sum.strict);
+    let (taken, sum) = run(60_000, checks::sign_verify, |random| random.bytes(300));
+    assert!(taken > 30_000);
+    assert!(sum.strict > taken / 5 && sum.edits_refused > 2 * sum.strict);
 }
