@@ -2,6 +2,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+#[macro_use]
+mod macros;
+
 #[cfg(any(feature = "axum", feature = "reqwest-middleware"))]
 pub mod adapters;
 mod caller;

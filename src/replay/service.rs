@@ -25,20 +25,7 @@ pub struct Replay<S, G, R = FcResponse, C = SystemClock> {
 }
 
 impl<S, G, R, C> Replay<S, G, R, C> {
-    /// The inner service.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The inner service, to change.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The inner service, for good.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+    inner_accessors!();
 }
 
 impl<S, G, R, C, B, ResBody> Service<Request<B>> for Replay<S, G, R, C>

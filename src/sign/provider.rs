@@ -95,6 +95,10 @@ pub struct AsyncSign<S, P, C = SystemClock> {
     layer: AsyncSignLayer<P, C>,
 }
 
+impl<S, P, C> AsyncSign<S, P, C> {
+    inner_accessors!();
+}
+
 impl<S: fmt::Debug, P, C: fmt::Debug> fmt::Debug for AsyncSign<S, P, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsyncSign").field("inner", &self.inner).field("layer", &self.layer).finish()

@@ -13,20 +13,7 @@ pub struct Sign<S, C = SystemClock> {
 }
 
 impl<S, C> Sign<S, C> {
-    /// The inner service.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The inner service, to change.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The inner service, for good.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+    inner_accessors!();
 }
 
 impl<S, C, B> Service<Request<B>> for Sign<S, C>

@@ -54,6 +54,10 @@ pub struct AsyncVerify<S, K, R = FcResponse, C = SystemClock> {
     settings: Settings<R, C>,
 }
 
+impl<S, K, R, C> AsyncVerify<S, K, R, C> {
+    inner_accessors!();
+}
+
 impl<S, K, R, C, B, ResBody> Service<Request<B>> for AsyncVerify<S, K, R, C>
 where
     S: Service<Request<B>, Response = Response<ResBody>> + Clone + Send + 'static,

@@ -22,20 +22,7 @@ pub struct Verify<S, K, R = FcResponse, C = SystemClock> {
 }
 
 impl<S, K, R, C> Verify<S, K, R, C> {
-    /// The inner service.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The inner service, to change.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The inner service, for good.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+    inner_accessors!();
 }
 
 impl<S, K, R, C, B, ResBody> Service<Request<B>> for Verify<S, K, R, C>
