@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use tower_fc::replay::{MemoryReplayGuard, Replay, ReplayLayer};
 use tower_fc::sign::{AsyncSign, AsyncSignFuture, Sign};
 use tower_fc::verify::{AsyncResponseFuture, AsyncVerify, ResponseBody, ResponseFuture, Verify};
 use tower_fc::{
@@ -62,14 +63,15 @@ fn every_public_type_has_the_traits_it_should_have() {
         [std::error::Error + Send + Sync + Unpin + 'static] Error, KeyStoreError, Rejection;
         // Layers ask nothing of what they are made with, Clone where it has to be.
         [Send + Sync + Unpin + Clone + Debug + 'static]
-            SignLayer, SignLayer<Rich>, AsyncSignLayer<Rich>;
+            SignLayer, SignLayer<Rich>, AsyncSignLayer<Bare>, AsyncSignLayer<Bare, Rich>;
         [Send + Sync + Unpin + Clone + Debug + 'static] Verifier<Rich>;
         [Send + Sync + Unpin + Debug + 'static] Verifier<Bare>;
         [Send + Sync + Unpin + Clone + Debug + 'static]
-            VerifyLayer<Bare>, VerifyLayer<Bare, Rich, Rich>, AsyncVerifyLayer<Rich>;
+            VerifyLayer<Bare>, VerifyLayer<Bare, Rich, Rich>, AsyncVerifyLayer<Bare>;
+        [Send + Sync + Unpin + Debug + 'static] ReplayLayer<MemoryReplayGuard>, MemoryReplayGuard;
         // Services are what their inner service is.
         [Send + Sync + Unpin + Clone + Debug + 'static]
-            Sign<Rich>, AsyncSign<Rich, Rich>, Verify<Rich, Bare>;
+            Sign<Rich>, AsyncSign<Rich, Bare>, Verify<Rich, Bare>, Replay<Rich, MemoryReplayGuard>;
         [Send + Sync + Unpin + 'static]
             Sign<Bare>, AsyncSign<Bare, Bare>, Verify<Bare, Bare>, AsyncVerify<Bare, Bare>;
         [Send + Sync + Unpin + Clone + Debug + 'static] AsyncVerify<Rich, Bare>;
@@ -133,5 +135,16 @@ fn the_reqwest_adapter_too() {
     matrix! {
         [Send + Sync + Unpin + Clone + Debug + Middleware + 'static]
             SignMiddleware, SignMiddleware<FixedClock>;
+    }
+}
+
+#[cfg(all(feature = "key-cache", feature = "key-file", feature = "redis"))]
+#[test]
+fn key_stores_and_guards_with_a_feature_too() {
+    use tower_fc::keys::{CachedKeys, KeyFile};
+    use tower_fc::replay::RedisReplayGuard;
+    matrix! {
+        [Send + Sync + Unpin + Clone + Debug + 'static] KeyFile;
+        [Send + Sync + Unpin + Debug + 'static] CachedKeys<Rich>, RedisReplayGuard;
     }
 }
