@@ -6,45 +6,14 @@
 mod shapes;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
-use http::{Request, Response};
-use std::convert::Infallible;
+use http::Request;
+use shapes::{Bare, call};
 use std::future::Ready;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 use tower::{Layer, Service};
 use tower_fc::{
     AsyncSignLayer, Scheme, SignLayer, Signer, SigningKey, StaticKeys, Verifier, VerifyLayer,
 };
-
-/// The inner service of every row: drops the request, answers with an empty 200.
-#[derive(Clone, Copy)]
-struct Bare;
-
-impl Service<Request<()>> for Bare {
-    type Response = Response<()>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<()>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<()>) -> Self::Future {
-        drop(request);
-        std::future::ready(Ok(Response::new(())))
-    }
-}
-
-/// One call of a service that is ready at once, and done at the first poll.
-fn call<S: Service<Request<()>>>(service: &mut S, request: Request<()>) -> S::Response {
-    let cx = &mut Context::from_waker(Waker::noop());
-    assert!(service.poll_ready(cx).is_ready());
-    match pin!(service.call(request)).poll(cx) {
-        Poll::Ready(Ok(response)) => response,
-        _ => unreachable!("the bare service answers at once"),
-    }
-}
 
 fn request(parts: &http::request::Parts) -> Request<()> {
     Request::from_parts(shapes::fresh(parts), ())

@@ -8,13 +8,10 @@
 mod shapes;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use http::{Request, Response};
-use std::convert::Infallible;
-use std::future::Ready;
+use http::Request;
+use shapes::{Bare, call};
 use std::hint::black_box;
-use std::pin::pin;
 use std::sync::Barrier;
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tower::{Layer, Service};
 use tower_fc::replay::{Claimed, ReplayClaim};
@@ -186,34 +183,6 @@ fn scaling(_: &mut Criterion) {
              {two:.1} on two: {:.2}",
             two / one
         );
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Bare;
-
-impl Service<Request<()>> for Bare {
-    type Response = Response<()>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<()>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<()>) -> Self::Future {
-        drop(request);
-        std::future::ready(Ok(Response::new(())))
-    }
-}
-
-/// One call of a service that is ready at once, and done at the first poll.
-fn call<S: Service<Request<()>>>(service: &mut S, request: Request<()>) -> S::Response {
-    let cx = &mut Context::from_waker(Waker::noop());
-    assert!(service.poll_ready(cx).is_ready());
-    match pin!(service.call(request)).poll(cx) {
-        Poll::Ready(Ok(response)) => response,
-        _ => unreachable!("the service answers at once"),
     }
 }
 

@@ -8,13 +8,10 @@
 #[path = "../benches/shapes/mod.rs"]
 mod shapes;
 
-use http::{Request, Response};
-use shapes::{Shape, fresh};
-use std::convert::Infallible;
-use std::future::{Ready, ready};
+use http::Request;
+use shapes::{Bare, Shape, fresh};
+use std::future::ready;
 use std::hint::black_box;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::SystemTime;
 use tower::{Layer, Service};
 use tower_fc::{
@@ -88,41 +85,8 @@ fn a_query_too_long_for_the_stack_costs_four() {
     }
 }
 
-struct Bare;
-
-impl Service<Request<()>> for Bare {
-    type Response = Response<()>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<()>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<()>) -> Self::Future {
-        drop(request);
-        ready(Ok(Response::new(())))
-    }
-}
-
-impl Clone for Bare {
-    fn clone(&self) -> Self {
-        Self
-    }
-}
-
 fn layer_calls<S: Service<Request<()>>>(mut service: S, parts: &http::request::Parts) -> u64 {
-    calls(
-        || Request::from_parts(fresh(parts), ()),
-        |request| {
-            let cx = &mut Context::from_waker(Waker::noop());
-            assert!(service.poll_ready(cx).is_ready());
-            match pin!(service.call(request)).poll(cx) {
-                Poll::Ready(Ok(response)) => response,
-                _ => unreachable!("the service answers at once"),
-            }
-        },
-    )
+    calls(|| Request::from_parts(fresh(parts), ()), |request| shapes::call(&mut service, request))
 }
 
 /// What `Extensions` needs to hold its first value: a map, its table, and a box.

@@ -130,15 +130,13 @@ impl Way {
         keys.iter().any(|key| names.iter().any(|name| name.as_bytes() == key))
     }
 
-    /// Why what the SDK signs of a request need not be what a verifier reads: the
+    /// Why what the SDK signs of a target need not be what a verifier reads: the
     /// choice that [`Reading`] lists, if one of them may apply.
     pub fn choice(self, request: &Request) -> Option<&'static str> {
         let target = request.target();
         let decoded = percent_decode(&target);
         let query = request.query();
         let pairs = form_pairs(query);
-        let headers = request.lines();
-        let times = |name: &str| headers.iter().filter(|(n, _)| n == name).count();
         let is_text = |text: &[u8]| std::str::from_utf8(text).is_ok();
 
         let semicolon = || {
@@ -154,13 +152,6 @@ impl Way {
                 key.starts_with(b"&") || key.is_empty() && value.is_empty()
             };
             pairs.iter().any(|(key, value)| in_front(key, value))
-        };
-        let repeated_line =
-            || ["content-md5", "content-type", "date"].iter().any(|name| times(name) > 1);
-        let payload = "x-acs-content-sha256";
-        let tab = || {
-            let mut acs = headers.iter().filter(|(name, _)| name.starts_with("x-acs-"));
-            acs.any(|(_, value)| value.contains(&b'\t'))
         };
         let not_utf8 = || !pairs.iter().all(|(key, value)| is_text(key) && is_text(value));
 
@@ -179,14 +170,6 @@ impl Way {
             Way::Acs3(Acs3::Go | Acs3::GoDoc, _) | Way::Acs(Acs::Go) if ampersand() => {
                 Some("an ampersand in front")
             }
-            Way::Fc(Fc::JavaGateway | Fc::NodeFc2) if repeated_line() => Some("a repeated header"),
-            Way::Acs3(..) if times(payload) > 1 => Some("a repeated payload hash"),
-            Way::Acs3(Acs3::PyDoc | Acs3::NodeDoc | Acs3::GoDoc | Acs3::JavaDoc, _)
-                if times(payload) > 0 =>
-            {
-                Some("a payload hash")
-            }
-            Way::Acs(Acs::Node) if tab() => Some("a tab"),
             _ => None,
         }
     }
