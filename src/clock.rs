@@ -75,7 +75,7 @@ pub(crate) fn distance(a: SystemTime, b: SystemTime) -> Duration {
 }
 
 /// The last second of the year 9999, beyond which neither format goes.
-const LAST: u64 = 253_402_300_799;
+pub(crate) const LAST: u64 = 253_402_300_799;
 
 const DAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
 const MONTHS: [&[u8; 3]; 12] = [

@@ -2,7 +2,7 @@
 
 use crate::canonical::parameters::parameters;
 use crate::canonical::{Head, Sink, percent};
-use crate::clock::{from_unix, to_unix};
+use crate::clock::{LAST, from_unix, to_unix};
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::headers::{QUERY_ACCESS_KEY_ID, QUERY_EXPIRES, QUERY_SECURITY_TOKEN, QUERY_SIGNATURE};
@@ -157,17 +157,12 @@ impl Presigner {
 /// When a lifetime ends, in Unix seconds.
 fn end(lifetime: Duration, now: SystemTime) -> Result<u64, Error> {
     let lifetime = lifetime.as_secs();
-    to_unix(now).checked_add(lifetime).filter(|end| lifetime > 0 && *end <= LAST_SECOND).ok_or_else(
-        || {
-            let rule = "a presigned URL lives for one second or more, and ends before the year \
+    to_unix(now).checked_add(lifetime).filter(|end| lifetime > 0 && *end <= LAST).ok_or_else(|| {
+        let rule = "a presigned URL lives for one second or more, and ends before the year \
                         10000";
-            Error::new(ErrorKind::InvalidLifetime, rule)
-        },
-    )
+        Error::new(ErrorKind::InvalidLifetime, rule)
+    })
 }
-
-/// The last second of the year 9999.
-const LAST_SECOND: u64 = 253_402_300_799;
 
 fn refuse_presigned(uri: &Uri) -> Result<(), Error> {
     let names = [QUERY_ACCESS_KEY_ID, QUERY_EXPIRES, QUERY_SECURITY_TOKEN, QUERY_SIGNATURE];

@@ -1,5 +1,6 @@
 //! Refusals: what was wrong, and how that is answered.
 
+use crate::caller::VerifiedCaller;
 use crate::canonical::quirks::Ambiguity;
 use crate::headers::X_FC_REQUEST_ID;
 use bytes::Bytes;
@@ -159,6 +160,24 @@ impl Rejection {
     pub(crate) fn by(mut self, access_key_id: &str) -> Self {
         self.0.access_key_id = Some(access_key_id.into());
         self
+    }
+
+    /// The response to the request that `parts` began, with the refusal in its
+    /// extensions.
+    pub(crate) fn answer(
+        mut self,
+        response: &impl RejectionResponse,
+        parts: &Parts,
+    ) -> Box<Response<Bytes>> {
+        // What is refused after it was verified is known to be by its caller.
+        if let (None, Some(caller)) =
+            (self.claimed_access_key_id(), parts.extensions.get::<VerifiedCaller>())
+        {
+            self = self.by(caller.access_key_id());
+        }
+        let mut response = response.rejection_response(&self, parts);
+        response.extensions_mut().insert(self);
+        Box::new(response)
     }
 
     /// What kind of refusal it is.

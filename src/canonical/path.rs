@@ -56,7 +56,7 @@ impl PathRules {
         if self.form_chars != Times::Never && text.contains(&b'+') {
             quirks |= Quirks::PATH_PLUS;
         }
-        replace(&text, *self, sink);
+        replace(&text, self.dollar, self.form_chars, sink);
         quirks
     }
 }
@@ -159,10 +159,10 @@ fn decode<S: Sink>(path: &[u8], sink: &mut S) -> Quirks {
     quirks
 }
 
-/// The replacements that SDKs make in the text of a path after reading it.
-fn replace<S: Sink>(text: &[u8], rules: PathRules, sink: &mut S) {
-    let mut dollar = rules.dollar;
-    let [mut plus, mut star, mut tilde] = [rules.form_chars; 3];
+/// The replacements that SDKs make in a text after reading it: how often `$` becomes
+/// `%24`, and how often each of `+`, `*` and `%7E` becomes `%20`, `%2A` and `~`.
+pub(crate) fn replace<S: Sink>(text: &[u8], mut dollar: Times, form_chars: Times, sink: &mut S) {
+    let [mut plus, mut star, mut tilde] = [form_chars; 3];
     let due = |times: &mut Times| match *times {
         Times::Never => false,
         Times::First => {

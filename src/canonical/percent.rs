@@ -32,24 +32,6 @@ pub(crate) fn encode<S: Sink>(bytes: &[u8], sink: &mut S) {
     sink.put(rest);
 }
 
-/// Writes `text` with `+`, `*` and `%7E` as `%20`, `%2A` and `~`: what is left
-/// of form-encoding when only these three are corrected.
-pub(crate) fn replace_form_chars<S: Sink>(text: &[u8], sink: &mut S) {
-    let mut rest = text;
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        match first {
-            b'+' => sink.put(b"%20"),
-            b'*' => sink.put(b"%2A"),
-            b'%' if after.starts_with(b"7E") => {
-                sink.put_byte(b'~');
-                rest = &after[2..];
-            }
-            _ => sink.put_byte(*first),
-        }
-    }
-}
-
 /// Writes one escape, with upper-case digits.
 pub(crate) fn put_escape<S: Sink>(byte: u8, sink: &mut S) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";

@@ -2,7 +2,7 @@
 
 use super::order::{self, Collation};
 use super::parameters::{Part, Parts, Reader};
-use super::path::Utf8;
+use super::path::{self, Times, Utf8};
 use super::{Quirks, Sink, percent};
 use std::cmp::Ordering;
 
@@ -180,7 +180,7 @@ impl Encoding {
         match self {
             Self::Plain => sink.put(text),
             Self::Rfc3986 => percent::encode(text, sink),
-            Self::FormChars => percent::replace_form_chars(text, sink),
+            Self::FormChars => path::replace(text, Times::Never, Times::Every, sink),
         }
     }
 }

@@ -1,6 +1,6 @@
 use super::body::CheckedBody;
 use super::buffering::{Buffering, Unheld};
-use super::policy::{Expected, refuse};
+use super::policy::Expected;
 use crate::rejection::{Rejection, RejectionKind, RejectionResponse};
 use crate::verify::{ResponseBody, ResponseFuture};
 use http::request::Parts;
@@ -88,7 +88,7 @@ where
                     let request = Request::from_parts(parts, CheckedBody::buffered(body));
                     ResponseFuture::inner(service.call(request))
                 }
-                Err(rejection) => ResponseFuture::refused(refuse(response, rejection, &parts)),
+                Err(rejection) => ResponseFuture::refused(rejection.answer(response, &parts)),
             };
             kind.set(Kind::Answering { future });
         }

@@ -2,12 +2,10 @@ use super::check::BodyDigestMismatch;
 use super::hash::{self, Algorithm, Hash};
 use crate::caller::VerifiedCaller;
 use crate::headers::{CONTENT_MD5, X_ACS_CONTENT_SHA256};
-use crate::rejection::{Rejection, RejectionKind, RejectionResponse};
+use crate::rejection::{Rejection, RejectionKind};
 use crate::scheme::Scheme;
 use crate::signature::Tag;
-use bytes::Bytes;
-use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderName, Response};
+use http::{Extensions, HeaderMap, HeaderName};
 
 /// Which bodies are compared with their digest.
 ///
@@ -108,18 +106,4 @@ fn unreadable(name: &HeaderName) -> Rejection {
     };
     let message = format!("the HTTP header {name} is not {form}");
     Rejection::new(RejectionKind::BodyDigestMismatch, message)
-}
-
-/// Answers a request that is refused.
-pub(super) fn refuse<R: RejectionResponse>(
-    response: &R,
-    mut rejection: Rejection,
-    parts: &Parts,
-) -> Box<Response<Bytes>> {
-    if let Some(caller) = parts.extensions.get::<VerifiedCaller>() {
-        rejection = rejection.by(caller.access_key_id());
-    }
-    let mut response = response.rejection_response(&rejection, parts);
-    response.extensions_mut().insert(rejection);
-    Box::new(response)
 }

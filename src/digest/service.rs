@@ -2,7 +2,7 @@ use super::body::CheckedBody;
 use super::buffering::{Buffering, Limit, is_complete, ready_service};
 use super::future::BufferedCheckFuture;
 use super::hash::Hash;
-use super::policy::{Expected, refuse};
+use super::policy::Expected;
 use super::{BufferedCheckDigestLayer, CheckDigestLayer};
 use crate::rejection::{FcResponse, Rejection, RejectionResponse};
 use crate::verify::{ResponseBody, ResponseFuture};
@@ -110,6 +110,6 @@ impl<R> CheckDigestLayer<R> {
     where
         R: RejectionResponse,
     {
-        ResponseFuture::refused(refuse(&self.response, rejection, &request.into_parts().0))
+        ResponseFuture::refused(rejection.answer(&self.response, &request.into_parts().0))
     }
 }

@@ -6,7 +6,6 @@ use crate::caller::VerifiedCaller;
 use crate::clock::{Clock, SystemClock, distance};
 use crate::rejection::{FcResponse, Rejection, RejectionKind, RejectionResponse};
 use crate::verify::ResponseBody;
-use bytes::Bytes;
 use http::{Request, Response};
 use std::fmt;
 use std::sync::Arc;
@@ -56,9 +55,9 @@ where
         };
         match verdict {
             Ok(()) => ResponseFuture::inner(self.inner.call(request)),
-            Err(rejection) => {
-                ResponseFuture::refused(refuse(&self.settings.response, request, rejection))
-            }
+            Err(rejection) => ResponseFuture::refused(
+                rejection.answer(&self.settings.response, &request.into_parts().0),
+            ),
         }
     }
 }
@@ -86,7 +85,8 @@ impl<S, G, R, C> Replay<S, G, R, C> {
             match decide(guard.claim(claim).await) {
                 Ok(()) => Ok(inner.call(request).await?.map(ResponseBody::inner)),
                 Err(rejection) => {
-                    Ok(refuse(&response, request, rejection).map(ResponseBody::refused))
+                    let answer = rejection.answer(&response, &request.into_parts().0);
+                    Ok(answer.map(ResponseBody::refused))
                 }
             }
         })
@@ -152,21 +152,6 @@ fn too_skewed() -> Rejection {
     let message = "the difference between the request time and the current time is larger than \
                    replays are remembered for";
     Rejection::new(RejectionKind::RequestTimeTooSkewed, message)
-}
-
-fn refuse<B>(
-    response: &impl RejectionResponse,
-    request: Request<B>,
-    rejection: Rejection,
-) -> Box<Response<Bytes>> {
-    let (parts, _) = request.into_parts();
-    let rejection = match parts.extensions.get::<VerifiedCaller>() {
-        Some(caller) => rejection.by(caller.access_key_id()),
-        None => rejection,
-    };
-    let mut response = response.rejection_response(&rejection, &parts);
-    response.extensions_mut().insert(rejection);
-    Box::new(response)
 }
 
 impl<S: fmt::Debug, G, R, C> fmt::Debug for Replay<S, G, R, C> {

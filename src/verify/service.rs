@@ -87,9 +87,7 @@ impl<R, C> Settings<R, C> {
             Err(rejection) => {
                 self.observer.tell(Outcome::Refused(&rejection));
                 let (parts, _) = request.into_parts();
-                let mut response = self.response.rejection_response(&rejection, &parts);
-                response.extensions_mut().insert(rejection);
-                return Err(Box::new(response));
+                return Err(rejection.answer(&self.response, &parts));
             }
         }
         Ok(self.strip(request))
