@@ -18,9 +18,7 @@ use std::time::SystemTime;
 /// it lets through with credentials. Clones are cheap.
 #[derive(Clone)]
 pub struct VerifiedCaller {
-    source: Source,
-    access_key_id: Range<u16>,
-    signed_headers: Option<Range<u16>>,
+    texts: Texts,
     scheme: Scheme,
     dialect: Dialect,
     time: Time,
@@ -28,6 +26,14 @@ pub struct VerifiedCaller {
     quirks: Quirks,
     signature: Option<Tag>,
     key_position: usize,
+}
+
+/// What a caller has claimed in words.
+#[derive(Clone)]
+pub(crate) struct Texts {
+    source: Source,
+    access_key_id: Range<u16>,
+    signed_headers: Option<Range<u16>>,
 }
 
 /// What the texts of a caller are taken from.
@@ -62,9 +68,49 @@ fn range_of(part: &str, whole: &[u8]) -> Option<Range<u16>> {
     Some(start.try_into().ok()?..end.try_into().ok()?)
 }
 
+impl Texts {
+    /// The texts of a claim, out of the header they stand in where they do.
+    #[inline(always)]
+    pub(crate) fn of(claim: &Claim<'_, '_>) -> Self {
+        let id = claim.access_key_id.as_ref();
+        let list = claim.signed_headers_list();
+        if list.is_none() && id.len() <= SHORT {
+            let mut short = [0; SHORT];
+            short[..id.len()].copy_from_slice(id.as_bytes());
+            let (source, access_key_id) = (Source::Short(short), 0..id.len() as u16);
+            return Self { source, access_key_id, signed_headers: None };
+        }
+        if let Some(value) = claim.authorization {
+            let within = |part| range_of(part, value.as_bytes());
+            if let (Some(id), list) = (within(id), list.map(within))
+                && list != Some(None)
+            {
+                let source = Source::Header(value.clone());
+                return Self { source, access_key_id: id, signed_headers: list.flatten() };
+            }
+        }
+        // A presigned URL, or a header of more than 64 KiB.
+        let split = id.len() as u16;
+        let text = format!("{id}{}", list.unwrap_or_default());
+        let end = text.len().min(usize::from(u16::MAX)) as u16;
+        let source = Source::Text(text.into());
+        Self { source, access_key_id: 0..split, signed_headers: list.map(|_| split..end) }
+    }
+
+    fn access_key_id(&self) -> &str {
+        self.source.get(&self.access_key_id)
+    }
+
+    fn signed_headers(&self) -> Option<&str> {
+        self.signed_headers.as_ref().map(|range| self.source.get(range))
+    }
+}
+
 impl VerifiedCaller {
+    #[inline(always)]
     pub(crate) fn new(
         claim: &Claim<'_, '_>,
+        texts: Texts,
         dialect: Dialect,
         quirks: Quirks,
         key_position: usize,
@@ -74,11 +120,8 @@ impl VerifiedCaller {
             Family::Acs3 => fields.protocol(X_ACS_CONTENT_SHA256.as_str()),
             Family::Fc | Family::Acs => fields.content_md5,
         };
-        let (source, access_key_id, signed_headers) = Self::texts(claim);
         Self {
-            source,
-            access_key_id,
-            signed_headers,
+            texts,
             scheme: claim.scheme,
             dialect,
             time: claim.time,
@@ -89,37 +132,13 @@ impl VerifiedCaller {
         }
     }
 
-    /// The texts of a claim, out of the header they stand in where they do.
-    fn texts(claim: &Claim<'_, '_>) -> (Source, Range<u16>, Option<Range<u16>>) {
-        let id = claim.access_key_id.as_ref();
-        let list = claim.signed_headers_list();
-        if list.is_none() && id.len() <= SHORT {
-            let mut short = [0; SHORT];
-            short[..id.len()].copy_from_slice(id.as_bytes());
-            return (Source::Short(short), 0..id.len() as u16, None);
-        }
-        if let Some(value) = claim.authorization {
-            let within = |part| range_of(part, value.as_bytes());
-            if let (Some(id), list) = (within(id), list.map(within))
-                && list != Some(None)
-            {
-                return (Source::Header(value.clone()), id, list.flatten());
-            }
-        }
-        // A presigned URL, or a header of more than 64 KiB.
-        let split = id.len() as u16;
-        let text = format!("{id}{}", list.unwrap_or_default());
-        let end = text.len().min(usize::from(u16::MAX)) as u16;
-        (Source::Text(text.into()), 0..split, list.map(|_| split..end))
-    }
-
     /// The id of the access key that signed.
     pub fn access_key_id(&self) -> &str {
-        self.source.get(&self.access_key_id)
+        self.texts.access_key_id()
     }
 
     fn signed_headers(&self) -> Option<&str> {
-        self.signed_headers.as_ref().map(|range| self.source.get(range))
+        self.texts.signed_headers()
     }
 
     /// The scheme it was signed by.

@@ -50,6 +50,7 @@ enum Detail<'a, 'h> {
 impl<'a, 'h> Claim<'a, 'h> {
     /// Reads the credentials of a request under the schemes that are switched on.
     /// The names of signed headers, if there are any, are put into `names`.
+    #[inline(always)]
     pub(crate) fn read(
         head: &'a Head<'h>,
         schemes: Schemes,
@@ -66,6 +67,7 @@ impl<'a, 'h> Claim<'a, 'h> {
         }
     }
 
+    #[inline(always)]
     fn from_header(
         head: &'a Head<'h>,
         value: &'h HeaderValue,

@@ -1,5 +1,6 @@
 //! The time, and how it is written on the wire.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -86,7 +87,10 @@ const MONTHS: [&[u8; 3]; 12] = [
 ///
 /// Fractions of a second are dropped; times outside 1970 to 9999 are clamped.
 pub fn format_http_date(time: SystemTime) -> [u8; 29] {
-    let seconds = to_unix(time).min(LAST);
+    HTTP_FORMATTED.with(|last| last.text(to_unix(time).min(LAST), http_date))
+}
+
+fn http_date(seconds: u64) -> [u8; 29] {
     let civil = Civil::of(seconds);
     let mut text = *b"Thu, 01 Jan 1970 00:00:00 GMT";
     text[..3].copy_from_slice(DAYS[(seconds / 86_400 % 7) as usize]);
@@ -103,7 +107,11 @@ pub fn format_http_date(time: SystemTime) -> [u8; 29] {
 /// `None` for anything else: other forms of dates, a wrong day of the week, a
 /// day that does not exist, years before 1970.
 pub fn parse_http_date(text: &[u8]) -> Option<SystemTime> {
-    let text: &[u8; 29] = text.try_into().ok()?;
+    let text = text.try_into().ok()?;
+    HTTP_PARSED.with(|last| last.seconds(text, http_seconds)).map(from_unix)
+}
+
+fn http_seconds(text: &[u8; 29]) -> Option<u64> {
     let fixed = [(3, b','), (4, b' '), (7, b' '), (11, b' '), (16, b' '), (19, b':'), (22, b':')];
     if &text[25..] != b" GMT" || fixed.iter().any(|(at, byte)| text[*at] != *byte) {
         return None;
@@ -119,14 +127,18 @@ pub fn parse_http_date(text: &[u8]) -> Option<SystemTime> {
     };
     let seconds = civil.to_unix()?;
     let day = DAYS[(seconds / 86_400 % 7) as usize];
-    (&text[..3] == day).then(|| from_unix(seconds))
+    (&text[..3] == day).then_some(seconds)
 }
 
 /// A time as `x-acs-date` is written, e.g. `2026-11-21T17:57:00Z`.
 ///
 /// Fractions of a second are dropped; times outside 1970 to 9999 are clamped.
 pub fn format_acs_date(time: SystemTime) -> [u8; 20] {
-    let civil = Civil::of(to_unix(time).min(LAST));
+    ACS_FORMATTED.with(|last| last.text(to_unix(time).min(LAST), acs_date))
+}
+
+fn acs_date(seconds: u64) -> [u8; 20] {
+    let civil = Civil::of(seconds);
     let mut text = *b"1970-01-01T00:00:00Z";
     put_two(&mut text[0..2], civil.year / 100);
     put_two(&mut text[2..4], civil.year % 100);
@@ -141,8 +153,13 @@ pub fn format_acs_date(time: SystemTime) -> [u8; 20] {
 ///
 /// `None` for anything else, days that do not exist, and years before 1970.
 pub fn parse_acs_date(text: &[u8]) -> Option<SystemTime> {
-    let (whole, rest) = text.split_at_checked(19)?;
-    let whole: &[u8; 19] = whole.try_into().ok()?;
+    let (whole, rest) = text.split_first_chunk()?;
+    let seconds = ACS_PARSED.with(|last| last.seconds(whole, acs_seconds))?;
+    from_unix(seconds).checked_add(Duration::from_nanos(fraction(rest)?))
+}
+
+/// Reads what precedes the fraction of an `x-acs-date`.
+fn acs_seconds(whole: &[u8; 19]) -> Option<u64> {
     let fixed = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
     if fixed.iter().any(|(at, byte)| whole[*at] != *byte) {
         return None;
@@ -155,8 +172,13 @@ pub fn parse_acs_date(text: &[u8]) -> Option<SystemTime> {
         minute: two(whole, 14)?,
         second: two(whole, 17)?,
     };
-    let nanos = match rest {
-        b"Z" => 0,
+    civil.to_unix()
+}
+
+/// Reads what follows the seconds of an `x-acs-date`, as nanoseconds.
+fn fraction(text: &[u8]) -> Option<u64> {
+    match text {
+        b"Z" => Some(0),
         [b'.', digits @ .., b'Z'] if (1..=9).contains(&digits.len()) => {
             let mut nanos = 0;
             for at in 0..9 {
@@ -164,11 +186,45 @@ pub fn parse_acs_date(text: &[u8]) -> Option<SystemTime> {
                 let digit = digit.is_ascii_digit().then(|| digit - b'0')?;
                 nanos = nanos * 10 + u64::from(digit);
             }
-            nanos
+            Some(nanos)
         }
-        _ => return None,
-    };
-    from_unix(civil.to_unix()?).checked_add(Duration::from_nanos(nanos))
+        _ => None,
+    }
+}
+
+thread_local! {
+    static HTTP_FORMATTED: Last<29> = const { Last::new(EPOCH_HTTP) };
+    static HTTP_PARSED: Last<29> = const { Last::new(EPOCH_HTTP) };
+    static ACS_FORMATTED: Last<20> = const { Last::new(*b"1970-01-01T00:00:00Z") };
+    static ACS_PARSED: Last<19> = const { Last::new(*b"1970-01-01T00:00:00") };
+}
+
+const EPOCH_HTTP: [u8; 29] = *b"Thu, 01 Jan 1970 00:00:00 GMT";
+
+/// The last date that a thread came upon, as seconds since 1970 and as text: requests
+/// within a second have the same.
+struct Last<const N: usize>(RefCell<(u64, [u8; N])>);
+
+impl<const N: usize> Last<N> {
+    const fn new(epoch: [u8; N]) -> Self {
+        Self(RefCell::new((0, epoch)))
+    }
+
+    fn text(&self, seconds: u64, format: impl FnOnce(u64) -> [u8; N]) -> [u8; N] {
+        let mut last = self.0.borrow_mut();
+        if last.0 != seconds {
+            *last = (seconds, format(seconds));
+        }
+        last.1
+    }
+
+    fn seconds(&self, text: &[u8; N], parse: impl FnOnce(&[u8; N]) -> Option<u64>) -> Option<u64> {
+        let mut last = self.0.borrow_mut();
+        if last.1 != *text {
+            *last = (parse(text)?, *text);
+        }
+        Some(last.0)
+    }
 }
 
 /// A date and a time of day in the Gregorian calendar.

@@ -1,5 +1,6 @@
 //! Presigned URLs: the signature of scheme `FC` in the query.
 
+use crate::canonical::fields::Protocols;
 use crate::canonical::parameters::parameters;
 use crate::canonical::{Head, Sink, percent};
 use crate::clock::{LAST, from_unix, to_unix};
@@ -145,7 +146,8 @@ impl Presigner {
         look: impl FnOnce(Subject<'_, '_>, &Form),
     ) -> Result<(), Error> {
         let unsigned = with_target(uri, target.to_vec())?;
-        let head = Head::new(method, &unsigned, headers);
+        let mut protocols = Protocols::new();
+        let head = Head::new(method, &unsigned, headers, &mut protocols);
         let scheme = Scheme::FcPresigned;
         let expires = expires.to_string();
         let terms = Terms::Expires(expires.as_bytes());

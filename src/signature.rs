@@ -3,8 +3,6 @@
 //! With `digest/hash.rs` the only file that touches crypto crates.
 
 use crate::canonical::Sink;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::KeyInit;
 use hmac::block_api::HmacCore;
 use hmac::digest::array::Array;
@@ -78,16 +76,22 @@ pub(crate) fn sm3() -> Hasher<<Sm3 as CoreProxy>::Core> {
 
 /// A hash or a MAC that is written into piece by piece.
 ///
-/// Pieces of a string-to-sign are a few bytes long. They are gathered here, so
-/// that the algorithm sees many blocks at once and nothing is copied twice.
+/// Pieces of a string-to-sign are a few bytes long. They are gathered here into
+/// blocks, which the processor hashes while it goes on with the next pieces.
 pub(crate) struct Hasher<C> {
     core: C,
     pending: [u8; PENDING],
     filled: usize,
+    /// How much of what is pending went into the algorithm already.
+    taken: usize,
 }
 
 /// Room for the string-to-sign of most requests; a multiple of every block size.
 const PENDING: usize = 512;
+
+/// How much of what is pending is kept back. What was written a moment ago is still on
+/// its way to memory, and to read it as whole blocks would mean to wait for it.
+const RECENT: usize = 64;
 
 /// An algorithm that takes blocks.
 pub(crate) trait Algorithm: UpdateCore + FixedOutputCore {}
@@ -97,12 +101,12 @@ impl<C: UpdateCore + FixedOutputCore> Algorithm for C {}
 impl<C: Algorithm> Hasher<C> {
     #[inline(always)]
     fn new(core: C) -> Self {
-        Self { core, pending: [0; PENDING], filled: 0 }
+        Self { core, pending: [0; PENDING], filled: 0, taken: 0 }
     }
 
     /// The hash of everything written, or the signature over it.
     pub(crate) fn finish(&mut self) -> Tag {
-        let (blocks, rest) = as_blocks::<C>(&self.pending[..self.filled]);
+        let (blocks, rest) = as_blocks::<C>(&self.pending[self.taken..self.filled]);
         self.core.update_blocks(blocks);
         let mut buffer = Buffer::<C>::default();
         // Less than a block, so it stays in the buffer.
@@ -110,6 +114,14 @@ impl<C: Algorithm> Hasher<C> {
         let mut output = Array::default();
         self.core.finalize_fixed_core(&mut buffer, &mut output);
         Tag::of(&output)
+    }
+
+    /// Hashes the blocks that are complete, but for what is recent.
+    #[inline(never)]
+    fn take(&mut self) {
+        let (blocks, rest) = as_blocks::<C>(&self.pending[self.taken..self.filled - RECENT]);
+        self.core.update_blocks(blocks);
+        self.taken = self.filled - RECENT - rest.len();
     }
 
     /// Takes what does not fit into the room that is left.
@@ -127,11 +139,12 @@ impl<C: Algorithm> Hasher<C> {
         }
     }
 
-    /// Hands over what is pending, which is full.
+    /// Hashes all that is pending, which is full.
     #[cold]
     fn flush(&mut self) {
-        self.core.update_blocks(as_blocks::<C>(&self.pending).0);
+        self.core.update_blocks(as_blocks::<C>(&self.pending[self.taken..]).0);
         self.filled = 0;
+        self.taken = 0;
     }
 }
 
@@ -146,6 +159,9 @@ impl<C: Algorithm> Sink for Hasher<C> {
             Some(room) => {
                 room.copy_from_slice(bytes);
                 self.filled += bytes.len();
+                if self.filled - self.taken >= 2 * RECENT {
+                    self.take();
+                }
             }
             None => self.put_over(bytes),
         }
@@ -188,36 +204,34 @@ impl Tag {
     /// Reads up to 32 bytes in base64; only the canonical form of `len` bytes will do.
     pub(crate) fn from_base64(text: &[u8], len: usize) -> Option<Self> {
         let (groups, []) = text.as_chunks::<4>() else { return None };
+        let (last, whole) = groups.split_last()?;
         if groups.len() != len.div_ceil(3) || len > 32 {
             return None;
         }
-        let mut tag = Self { bytes: [0; 32], len };
-        let mut invalid = 0;
-        // Four digits are three bytes; digits that are missing are replaced by zeros.
-        let mut three = |group: &[u8; 4]| {
-            let [a, b, c, d] = group.map(|digit| BASE64_VALUES[usize::from(digit)]);
-            invalid |= a | b | c | d;
-            [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]
-        };
-        let (whole, last) = tag.bytes.split_at_mut(len / 3 * 3);
-        for (bytes, group) in whole.as_chunks_mut::<3>().0.iter_mut().zip(groups) {
-            *bytes = three(group);
+        // Digits that are missing are replaced by zeros.
+        let mut last = *last;
+        let (_, padding) = last.split_at_mut(4 - (groups.len() * 3 - len));
+        if padding.iter().any(|byte| *byte != b'=') {
+            return None;
         }
-        let canonical = match (len % 3, groups.last()) {
-            (2, Some([a, b, c, b'='])) => {
-                let [first, second, rest] = three(&[*a, *b, *c, b'A']);
-                last[..2].copy_from_slice(&[first, second]);
-                rest == 0
-            }
-            (1, Some([a, b, b'=', b'='])) => {
-                let [first, rest, _] = three(&[*a, *b, b'A', b'A']);
-                last[0] = first;
-                rest == 0
-            }
-            (0, _) => true,
-            _ => false,
+        padding.fill(b'A');
+        let mut bytes = [0; 33];
+        let mut seen = 0;
+        let mut read = |group: &[u8; 4]| {
+            let [a, b, c, d] = group.map(|digit| i32::from(BASE64_VALUES[usize::from(digit)]));
+            // What is no digit makes it negative.
+            let value = a << 18 | b << 12 | c << 6 | d;
+            seen |= value;
+            [(value >> 16) as u8, (value >> 8) as u8, value as u8]
         };
-        (canonical && invalid & 0x80 == 0).then_some(tag)
+        let (threes, _) = bytes.as_chunks_mut::<3>();
+        for (three, group) in threes.iter_mut().zip(whole) {
+            *three = read(group);
+        }
+        threes[whole.len()] = read(&last);
+        let (bytes, behind) = bytes.split_first_chunk()?;
+        let is_canonical = bytes[len..].iter().chain(behind).all(|byte| *byte == 0);
+        (is_canonical && seen >= 0).then_some(Self { bytes: *bytes, len })
     }
 
     /// Reads `len` bytes in hexadecimal; only lower-case digits will do.
@@ -227,28 +241,38 @@ impl Tag {
             return None;
         }
         let mut tag = Self { bytes: [0; 32], len };
+        let mut seen = 0;
         for (byte, [high, low]) in tag.bytes.iter_mut().zip(pairs) {
-            *byte = nibble(*high)? << 4 | nibble(*low)?;
+            let value = HEX_VALUES[usize::from(*high)] << 4 | HEX_VALUES[usize::from(*low)];
+            seen |= value;
+            *byte = value as u8;
         }
-        Some(tag)
+        // What is no digit makes it negative.
+        (seen >= 0).then_some(tag)
     }
 
     /// Writes it in base64.
     pub(crate) fn put_base64(&self, sink: &mut impl Sink) {
+        let mut bytes = [0; 33];
+        bytes[..32].copy_from_slice(&self.bytes);
         let mut text = [0; 44];
-        // 32 bytes are 44 characters, so there is room for every tag.
-        if let Ok(len) = BASE64.encode_slice(self.as_bytes(), &mut text) {
-            sink.put(&text[..len]);
+        let groups = text.as_chunks_mut::<4>().0.iter_mut();
+        for (group, [a, b, c]) in groups.zip(bytes.as_chunks::<3>().0) {
+            let value = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
+            *group = [18, 12, 6, 0].map(|shift| BASE64_DIGITS[value >> shift & 63]);
         }
+        let len = self.len.div_ceil(3) * 4;
+        let digits = (self.len * 8).div_ceil(6);
+        text[digits..len].fill(b'=');
+        sink.put(&text[..len]);
     }
 
     /// Writes it in lower-case hexadecimal.
     pub(crate) fn put_hex(&self, sink: &mut impl Sink) {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = [0; 64];
-        for (pair, byte) in text.chunks_exact_mut(2).zip(self.as_bytes()) {
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 15)];
+        let digits = text.as_chunks_mut::<8>().0.iter_mut();
+        for (digits, bytes) in digits.zip(self.bytes.as_chunks::<4>().0) {
+            *digits = hex_digits(*bytes);
         }
         sink.put(&text[..2 * self.len]);
     }
@@ -274,29 +298,52 @@ pub(crate) fn same_text(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
 
-/// The value of each base64 digit, and 0x80 for everything else.
-const BASE64_VALUES: [u8; 256] = {
-    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut values = [0x80; 256];
-    let mut value = 0;
-    while value < 64 {
-        values[digits[value] as usize] = value as u8;
-        value += 1;
+/// Four bytes in lower-case hexadecimal, all digits at once.
+fn hex_digits(bytes: [u8; 4]) -> [u8; 8] {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let four = u64::from(u32::from_le_bytes(bytes));
+    let two = (four | four << 16) & 0x0000_ffff_0000_ffff;
+    let one = (two | two << 8) & 0x00ff_00ff_00ff_00ff;
+    let nibbles = (one >> 4 | one << 8) & (15 * EACH);
+    // The letters come 39 places behind the digit that would follow 9.
+    let is_letter = (nibbles + 6 * EACH) >> 4 & EACH;
+    (nibbles + u64::from(b'0') * EACH + 39 * is_letter).to_le_bytes()
+}
+
+const BASE64_DIGITS: &[u8; 64] =
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// The value of each base64 digit.
+const BASE64_VALUES: [i8; 256] = values(BASE64_DIGITS);
+
+/// The value of each lower-case hexadecimal digit.
+const HEX_VALUES: [i16; 256] = {
+    let narrow = values(b"0123456789abcdef");
+    let mut values = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        values[byte] = narrow[byte] as i16;
+        byte += 1;
     }
     values
 };
 
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
+/// The place of each of these digits, and -1 for everything else.
+const fn values(digits: &[u8]) -> [i8; 256] {
+    let mut values = [-1; 256];
+    let mut value = 0;
+    while value < digits.len() {
+        values[digits[value] as usize] = value as i8;
+        value += 1;
     }
+    values
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
 
     fn hex(tag: Tag) -> String {
         let mut text = Vec::new();

@@ -1,5 +1,6 @@
 //! Signing: from the parts of a request to its signature headers.
 
+use crate::canonical::fields::Protocols;
 use crate::canonical::{Head, Sink};
 use crate::clock::{format_acs_date, format_http_date};
 use crate::credentials::Credentials;
@@ -166,7 +167,8 @@ impl Signer {
     ) -> Result<(), Error> {
         let mut headers = parts.headers.clone();
         self.prepare(&mut headers, now)?;
-        let head = Head::new(&parts.method, &parts.uri, &headers);
+        let mut protocols = Protocols::new();
+        let head = Head::new(&parts.method, &parts.uri, &headers, &mut protocols);
         let names = self.signed_headers(&head);
         look(self.subject(&head, &names), self.form());
         Ok(())
@@ -181,7 +183,10 @@ impl Signer {
     ) -> Result<(), Error> {
         headers.remove(AUTHORIZATION);
         self.prepare(headers, now)?;
-        let value = self.authorization(&Head::new(method, uri, headers));
+        let value = {
+            let mut protocols = Protocols::new();
+            self.authorization(&Head::new(method, uri, headers, &mut protocols))
+        };
         set(headers, &AUTHORIZATION, value)
     }
 

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 ///
 /// One walk through all headers is cheaper than looking up the dozen names that a
 /// request is asked for.
-#[derive(Clone, Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Fields<'a> {
     pub(crate) authorization: Field<'a>,
     pub(crate) host: Field<'a>,
@@ -19,10 +19,13 @@ pub(crate) struct Fields<'a> {
     pub(crate) content_md5: Field<'a>,
     /// All whose names begin with `x-acs-` or `x-fc-`, sorted by name; values of one
     /// name in the order they arrived.
-    pub(crate) protocol: SmallVec<[Protocol<'a>; 16]>,
+    pub(crate) protocol: &'a [Protocol<'a>],
     /// How long all names and values are together, in bytes.
     pub(crate) len: usize,
 }
+
+/// Room for the headers that a trigger acts upon.
+pub(crate) type Protocols<'a> = SmallVec<[Protocol<'a>; 16]>;
 
 /// A header of a name that begins with `x-acs-` or `x-fc-`.
 #[derive(Clone, Copy)]
@@ -52,7 +55,8 @@ impl<'a> Field<'a> {
 }
 
 impl<'a> Fields<'a> {
-    pub(crate) fn of(headers: &'a HeaderMap) -> Self {
+    #[inline(always)]
+    pub(crate) fn of<'h: 'a>(headers: &'h HeaderMap, protocols: &'a mut Protocols<'h>) -> Self {
         let mut fields = Self::default();
         for (name, value) in headers {
             let name = name.as_str();
@@ -67,7 +71,7 @@ impl<'a> Fields<'a> {
                 (13, "authorization") => &mut fields.authorization,
                 _ => {
                     if is_protocol(name) {
-                        fields.protocol.push(Protocol { name, value });
+                        protocols.push(Protocol { name, value });
                     }
                     continue;
                 }
@@ -75,11 +79,13 @@ impl<'a> Fields<'a> {
             field.push(value);
         }
         order::sort(
-            &mut fields.protocol,
+            protocols,
             Collation::Bytes,
-            |header| header.name.as_bytes(),
+            // All begin with the same two bytes.
+            |header| &header.name.as_bytes()[2..],
             |a, b| a.name.cmp(b.name),
         );
+        fields.protocol = protocols;
         fields
     }
 

@@ -15,7 +15,7 @@ pub(crate) mod quirks;
 
 use http::{HeaderMap, Method, Uri, uri::Authority};
 
-use fields::Fields;
+use fields::{Fields, Protocols};
 pub(crate) use quirks::Quirks;
 
 /// Where canonical bytes go: a buffer to look at, or the state of a hash.
@@ -38,17 +38,25 @@ impl Sink for Vec<u8> {
 }
 
 /// What of a request can be signed: everything but its body.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(crate) struct Head<'a> {
     pub(crate) method: &'a Method,
     pub(crate) uri: &'a Uri,
     pub(crate) headers: &'a HeaderMap,
+    /// What there is in the headers.
     pub(crate) fields: Fields<'a>,
 }
 
 impl<'a> Head<'a> {
-    pub(crate) fn new(method: &'a Method, uri: &'a Uri, headers: &'a HeaderMap) -> Self {
-        Self { method, uri, headers, fields: Fields::of(headers) }
+    /// Of a request. The headers that a trigger acts upon are listed in `protocols`.
+    #[inline(always)]
+    pub(crate) fn new<'h: 'a>(
+        method: &'h Method,
+        uri: &'h Uri,
+        headers: &'h HeaderMap,
+        protocols: &'a mut Protocols<'h>,
+    ) -> Self {
+        Self { method, uri, headers, fields: Fields::of(headers, protocols) }
     }
 
     /// The path as it is on the wire, `/` when it is empty.

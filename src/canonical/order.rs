@@ -27,17 +27,9 @@ impl Collation {
 impl Collation {
     /// The first six bytes as a number that compares as they do, above 16 bits of
     /// zeros; less than six are filled up with zeros.
+    #[inline(always)]
     fn prefix(self, text: &[u8]) -> u64 {
-        let first = match text.first_chunk::<8>() {
-            Some(first) => u64::from_be_bytes(*first),
-            // Put together in a register: written to memory byte by byte and read
-            // back as a whole, it would take much longer.
-            None => text
-                .iter()
-                .zip(0..)
-                .fold(0, |first, (byte, at)| first | u64::from(*byte) << (56 - 8 * at)),
-        };
-        let first = first & !0xffff;
+        let first = first_eight(text) & !0xffff;
         match self {
             Self::Bytes => first,
             Self::Utf16 => u64::from_be_bytes(first.to_be_bytes().map(rank)),
@@ -45,8 +37,39 @@ impl Collation {
     }
 }
 
+/// The first eight bytes, the first one on top; less than eight are filled up with zeros.
+#[inline(always)]
+fn first_eight(text: &[u8]) -> u64 {
+    if let Some(first) = text.first_chunk() {
+        return u64::from_be_bytes(*first);
+    }
+    // Put together of pieces that overlap: there is no loop then, and nothing is
+    // written to memory to be read back as a whole.
+    let behind = 8 * (8 - text.len() as u32);
+    match (text.first_chunk(), text.last_chunk()) {
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_be_bytes(*first)) << 32
+                | u64::from(u32::from_be_bytes(*last)) << behind
+        }
+        _ => match text {
+            [] => 0,
+            [first, .., last] => {
+                u64::from(*first) << 56 | u64::from(text[1]) << 48 | u64::from(*last) << behind
+            }
+            [only] => u64::from(*only) << 56,
+        },
+    }
+}
+
 /// Sorts by `compare`, which must order by the `text` of the items first, under this
 /// collation. Items that compare equal keep their order.
+///
+/// Most texts differ within six bytes of where any two of them begin to differ, and
+/// numbers are sorted much faster than texts: those six bytes and the position of
+/// the item make one. What is equal so far is compared in full afterwards.
+///
+/// The first 65 536 items are sorted; no URI or header map has more.
+#[inline(always)]
 pub(crate) fn sort<'t, T: Copy>(
     items: &mut [T],
     collation: Collation,
@@ -55,7 +78,16 @@ pub(crate) fn sort<'t, T: Copy>(
 ) {
     match items.len() {
         0 | 1 => {}
-        2..=FEW => sort_few(items, |item| collation.prefix(text(item)), compare),
+        2..=FEW => {
+            let mut unsorted = [items[0]; FEW];
+            let mut keys = [0; FEW];
+            for (at, item) in items.iter().enumerate() {
+                unsorted[at] = *item;
+                insert(&mut keys[..=at], collation.prefix(text(item)) | at as u64);
+            }
+            let keys = &keys[..items.len()];
+            rearrange(items, &unsorted, keys, compare);
+        }
         _ => sort_many(items, collation, text, compare),
     }
 }
@@ -63,36 +95,18 @@ pub(crate) fn sort<'t, T: Copy>(
 /// How many items are sorted by inserting one after the other.
 const FEW: usize = 12;
 
-fn sort_few<T: Copy>(
-    items: &mut [T],
-    prefix: impl Fn(&T) -> u64,
-    compare: impl Fn(&T, &T) -> Ordering,
-) {
-    let mut prefixes = [0; FEW];
-    for at in 0..items.len() {
-        let (item, key) = (items[at], prefix(&items[at]));
-        let mut to = at;
-        while to > 0 {
-            let before = prefixes[to - 1];
-            let stays = before < key
-                || before == key && compare(&items[to - 1], &item) != Ordering::Greater;
-            if stays {
-                break;
-            }
-            prefixes[to] = before;
-            items[to] = items[to - 1];
-            to -= 1;
-        }
-        prefixes[to] = key;
-        items[to] = item;
+/// Puts a number where it belongs among sorted ones, of which the last is to be
+/// overwritten.
+#[inline(always)]
+fn insert(sorted: &mut [u64], new: u64) {
+    let mut to = sorted.len() - 1;
+    while to > 0 && sorted[to - 1] > new {
+        sorted[to] = sorted[to - 1];
+        to -= 1;
     }
+    sorted[to] = new;
 }
 
-/// Most texts differ within six bytes of where any two of them begin to differ, and
-/// numbers are sorted much faster than texts: those six bytes and the position of
-/// the item make one. What is equal so far is compared in full afterwards.
-///
-/// The first 65 536 items are sorted; no URI or header map has more.
 fn sort_many<'t, T: Copy>(
     items: &mut [T],
     collation: Collation,
@@ -104,19 +118,39 @@ fn sort_many<'t, T: Copy>(
         0 => 0,
         shared => shared_prefix(&first[..shared], text(item)),
     });
-    let mut keys: SmallVec<[u64; 64]> = SmallVec::with_capacity(items.len());
-    keys.extend(
-        items
-            .iter()
-            .zip(0..=u16::MAX)
-            .map(|(item, position)| collation.prefix(&text(item)[shared..]) | u64::from(position)),
-    );
+    let mut keys: SmallVec<[u64; 64]> = SmallVec::from_elem(0, items.len());
+    for ((key, item), position) in keys.iter_mut().zip(&*items).zip(0..=u16::MAX) {
+        *key = collation.prefix(&text(item)[shared..]) | u64::from(position);
+    }
     keys.sort_unstable();
     let unsorted: SmallVec<[T; 64]> = SmallVec::from_slice(items);
-    for (item, key) in items.iter_mut().zip(&keys) {
+    rearrange(items, &unsorted, &keys, compare);
+}
+
+/// Brings items into the order of their keys, and those whose prefixes are the same
+/// into that of `compare`.
+#[inline(always)]
+fn rearrange<T: Copy>(
+    items: &mut [T],
+    unsorted: &[T],
+    keys: &[u64],
+    compare: impl Fn(&T, &T) -> Ordering,
+) {
+    let mut before = None;
+    let mut ties = false;
+    for (item, key) in items.iter_mut().zip(keys) {
         *item = unsorted[(key & 0xffff) as usize];
+        ties |= before == Some(key >> 16);
+        before = Some(key >> 16);
     }
-    let mut rest = items;
+    if ties {
+        sort_ties(items, keys, compare);
+    }
+}
+
+/// Sorts each run of items whose prefixes are the same.
+#[cold]
+fn sort_ties<T>(mut rest: &mut [T], keys: &[u64], compare: impl Fn(&T, &T) -> Ordering) {
     for same in keys.chunk_by(|a, b| a >> 16 == b >> 16) {
         let (run, after) = rest.split_at_mut(same.len());
         if run.len() > 1 {

@@ -2,21 +2,23 @@
 
 use super::Quirks;
 use super::path::Utf8;
-use super::percent::{UNRESERVED, escape};
+use super::percent::{UNRESERVED, escape, hex_pair};
 use super::query::{Blank, Cut, Encoding, Plus, QueryRules};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// One parameter in the decoded text: the key ends at `equals`, which is `end`
 /// when no value follows.
+///
+/// It begins where it began in the query.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part {
     start: u32,
     equals: u32,
     end: u32,
-    /// Where it stands in the query, if it does so as RFC 3986 encoding would write
-    /// it; empty otherwise.
-    sent: (u32, u32),
+    /// Where it ended in the query, if it stands there as RFC 3986 encoding would
+    /// write it; 0 otherwise.
+    sent_end: u32,
 }
 
 impl Part {
@@ -35,8 +37,7 @@ impl Part {
 
     /// The part of the query, if encoding would write the same.
     pub(crate) fn as_sent(self, query: &[u8]) -> Option<&[u8]> {
-        let (start, end) = self.sent;
-        (start < end).then(|| &query[start as usize..end as usize])
+        query.get(self.start as usize..self.sent_end as usize).filter(|sent| !sent.is_empty())
     }
 }
 
@@ -45,10 +46,11 @@ pub(crate) type Parts = SmallVec<[Part; 64]>;
 /// Cuts and decodes a query, once, from front to back.
 pub(crate) struct Reader<'a> {
     rules: &'a QueryRules,
-    /// Where the decoded text goes. It never is longer than the query, but for one
-    /// equals sign that may be added.
+    query: &'a [u8],
+    /// The query, and one byte more. Parts are decoded in place, where they never
+    /// become longer, but for one equals sign that may be added in place of the
+    /// separator or of that last byte.
     text: &'a mut [u8],
-    filled: usize,
     parts: &'a mut Parts,
     /// Which bytes are taken over as they are.
     plain: &'static [bool; 256],
@@ -58,171 +60,226 @@ pub(crate) struct Reader<'a> {
 #[derive(Clone, Copy)]
 struct Open {
     start: usize,
-    equals: Option<usize>,
-    sent: usize,
-    /// It was sent as RFC 3986 encoding would write it.
-    canonical: bool,
-    faulty: bool,
-    /// Something in it is beyond ASCII.
-    wide: bool,
+    /// Where its first equals sign is in the text, or [`NOWHERE`].
+    equals: usize,
+    marks: Marks,
 }
 
+const NOWHERE: usize = usize::MAX;
+
+impl Open {
+    fn at(start: usize) -> Self {
+        Self { start, equals: NOWHERE, marks: 0 }
+    }
+
+    /// Takes note of an equals sign.
+    fn equals(&mut self, at: usize) {
+        if self.equals == NOWHERE {
+            self.equals = at;
+        } else {
+            self.marks |= UNLIKE;
+        }
+    }
+}
+
+/// What is known of the bytes of a part, as bits.
+type Marks = u8;
+
+/// It was not sent as RFC 3986 encoding would write it.
+const UNLIKE: Marks = 1;
+/// Something in it is beyond ASCII.
+const WIDE: Marks = 2;
+/// It has a malformed escape or a semicolon.
+const FAULTY: Marks = 4;
+
 impl<'a> Reader<'a> {
-    pub(crate) fn new(rules: &'a QueryRules, text: &'a mut [u8], parts: &'a mut Parts) -> Self {
+    /// For a query of which `text` begins with a copy, one byte longer.
+    pub(crate) fn new(
+        rules: &'a QueryRules,
+        query: &'a [u8],
+        text: &'a mut [u8],
+        parts: &'a mut Parts,
+    ) -> Self {
         let plain = match rules.value {
             Encoding::Rfc3986 => &UNRESERVED,
             Encoding::Plain | Encoding::FormChars => &PLAIN,
         };
-        Self { rules, text, filled: 0, parts, plain }
+        Self { rules, query, text, parts, plain }
     }
 
-    /// Reads all of a query and says what is ambiguous about it.
-    pub(crate) fn read(mut self, query: &[u8]) -> Quirks {
+    /// Reads all of the query and says what is ambiguous about it.
+    pub(crate) fn read(mut self) -> Quirks {
         let mut quirks = Quirks::NONE;
-        let mut part = self.open(0);
-        let mut rest = query;
+        let mut at = 0;
         loop {
-            rest = self.take_plain(rest);
-            let [special, after @ ..] = rest else { break };
-            rest = after;
-            match *special {
-                b'%' => match escape(&query[query.len() - after.len() - 1..]) {
-                    Some(byte) => {
-                        rest = &after[2..];
-                        let lower_case = after[..2].iter().any(u8::is_ascii_lowercase);
-                        part.canonical &= !lower_case && !UNRESERVED[usize::from(byte)];
-                        if !byte.is_ascii() {
-                            part.wide = true;
-                        } else if !byte.is_ascii_alphanumeric() {
-                            quirks |= in_key_or_value(byte, part.equals.is_none());
-                            if byte == b'&' && self.rules.cut == Cut::AfterDecoding {
-                                quirks |= self.close(part, query.len() - after.len() - 1);
-                                part = self.open(query.len() - rest.len());
-                                continue;
-                            }
-                        }
-                        self.push(byte);
-                    }
-                    None => {
-                        quirks |= Quirks::MALFORMED;
-                        part.faulty = true;
-                        part.canonical = false;
-                        self.push(b'%');
-                    }
-                },
-                b'=' => {
-                    part.canonical &= part.equals.is_none();
-                    part.equals = part.equals.or(Some(self.filled));
-                    self.push(b'=');
+            let mut part = Open::at(at);
+            at = self.skip_plain(&mut part, at);
+            let mut to = at;
+            match self.query.get(at) {
+                None | Some(b'&') if to - part.start > 1 && part.equals < to - 1 => {
+                    // The usual case: as it was sent, with a name and a value.
+                    let sent_end = if part.marks == 0 { at } else { 0 };
+                    quirks |= self.keep(&part, part.equals, to, sent_end);
                 }
-                b'&' => {
-                    quirks |= self.close(part, query.len() - after.len() - 1);
-                    part = self.open(query.len() - after.len());
+                None | Some(b'&') => quirks |= self.close(part, to, at),
+                Some(_) => {
+                    (to, at) = self.decode(&mut part, at, &mut quirks);
+                    quirks |= self.close(part, to, at);
                 }
+            }
+            if at == self.query.len() {
+                return quirks;
+            }
+            at += 1;
+        }
+    }
+
+    /// Walks over what stands for itself: up to what does not, the end of the part, or
+    /// the end of the query.
+    #[inline(always)]
+    fn skip_plain(&self, part: &mut Open, mut at: usize) -> usize {
+        loop {
+            let rest = &self.query[at..];
+            let plain = rest.iter().position(|byte| !self.plain[usize::from(*byte)]);
+            at += plain.unwrap_or(rest.len());
+            match self.query.get(at) {
+                Some(b'=') => part.equals(at),
+                _ => return at,
+            }
+            at += 1;
+        }
+    }
+
+    /// Decodes a part from `at` on. Returns where it ends in the text and in the query.
+    fn decode(&mut self, part: &mut Open, mut at: usize, quirks: &mut Quirks) -> (usize, usize) {
+        let (query, plain) = (self.query, self.plain);
+        let mut to = at;
+        while at < query.len() {
+            let mut byte = query[at];
+            match byte {
+                _ if plain[usize::from(byte)] => {}
+                b'%' => {
+                    if let Some(read) = self.decode_escapes(part, at, to, quirks) {
+                        (to, at) = read;
+                        continue;
+                    }
+                    *quirks |= Quirks::MALFORMED;
+                    part.marks |= FAULTY | UNLIKE;
+                }
+                b'=' => part.equals(to),
+                b'&' => break,
                 b'+' => {
-                    part.canonical = false;
-                    if self.rules.plus == Plus::Space {
-                        self.push(b' ');
-                    } else {
-                        quirks |= Quirks::PLUS;
-                        self.push(b'+');
+                    part.marks |= UNLIKE;
+                    match self.rules.plus {
+                        Plus::Space => byte = b' ',
+                        Plus::Itself => *quirks |= Quirks::PLUS,
                     }
                 }
                 b';' => {
-                    quirks |= Quirks::SEMICOLON;
+                    *quirks |= Quirks::SEMICOLON;
                     if self.rules.cut == Cut::AmpersandOrSemicolon {
-                        quirks |= self.close(part, query.len() - after.len() - 1);
-                        part = self.open(query.len() - after.len());
-                    } else {
-                        part.faulty = true;
-                        part.canonical = false;
-                        self.push(b';');
+                        break;
                     }
+                    part.marks |= FAULTY | UNLIKE;
                 }
-                other => {
-                    part.canonical = false;
-                    part.wide |= !other.is_ascii();
-                    self.push(other);
-                }
+                _ => part.marks |= UNLIKE | DECODED[usize::from(byte)],
             }
+            self.text[to] = byte;
+            to += 1;
+            at += 1;
         }
-        quirks | self.close(part, query.len())
+        (to, at)
     }
 
-    /// Takes over what stands for itself from the front of a query.
+    /// Decodes the escapes that stand one after the other from `at` on, into the text
+    /// from `to` on. Returns where both end; `None` if there is none.
     #[inline(always)]
-    fn take_plain<'q>(&mut self, query: &'q [u8]) -> &'q [u8] {
-        // Slices of one length, so that the bounds are checked once.
-        let room = &mut self.text[self.filled..][..query.len()];
-        let mut taken = 0;
-        while taken < query.len() && self.plain[usize::from(query[taken])] {
-            room[taken] = query[taken];
-            taken += 1;
+    fn decode_escapes(
+        &mut self,
+        part: &mut Open,
+        mut at: usize,
+        mut to: usize,
+        quirks: &mut Quirks,
+    ) -> Option<(usize, usize)> {
+        let start = at;
+        let ambiguous = if part.equals == NOWHERE { &IN_KEY } else { &IN_VALUE };
+        let (mut marks, mut found) = (part.marks, *quirks);
+        while let Some([b'%', high, low]) = self.query[at..].first_chunk() {
+            let Some(byte) = hex_pair(*high, *low) else { break };
+            at += 3;
+            marks |= DECODED[usize::from(byte)];
+            if *high.max(low) >= b'a' {
+                marks |= UNLIKE;
+            }
+            found |= ambiguous[usize::from(byte)];
+            if byte == b'&' && self.rules.cut == Cut::AfterDecoding {
+                part.marks = marks;
+                *quirks = found | self.close(*part, to, at - 3);
+                *part = Open::at(at);
+                return Some((at, at));
+            }
+            self.text[to] = byte;
+            to += 1;
         }
-        self.filled += taken;
-        &query[taken..]
+        part.marks = marks;
+        *quirks = found;
+        (at > start).then_some((to, at))
     }
 
-    fn open(&self, sent: usize) -> Open {
-        let start = self.filled;
-        Open { start, equals: None, sent, canonical: true, faulty: false, wide: false }
-    }
-
-    fn push(&mut self, byte: u8) {
-        self.text[self.filled] = byte;
-        self.filled += 1;
-    }
-
-    /// Ends a part, which was sent up to `sent_end`: keeps it, or takes its text back.
-    fn close(&mut self, part: Open, sent_end: usize) -> Quirks {
+    /// Ends a part, which is in the text up to `end` and was sent up to `sent_end`.
+    fn close(&mut self, part: Open, mut end: usize, sent_end: usize) -> Quirks {
         let (rules, start) = (self.rules, part.start);
         let mut quirks = Quirks::NONE;
-        if part.faulty && rules.drop_faulty {
-            self.filled = start;
+        if part.marks & FAULTY != 0 && rules.drop_faulty {
             return quirks;
         }
-        let mut equals = part.equals.unwrap_or(self.filled);
-        let read = self.filled;
-        if part.wide && rules.utf8 == Utf8::Replace {
-            quirks |= self.replace_malformed(start, &mut equals);
+        let mut equals = part.equals.min(end);
+        let read = end;
+        if part.marks & WIDE != 0 && rules.utf8 == Utf8::Replace {
+            quirks |= self.replace_malformed(start, &mut equals, &mut end);
         }
-        if self.filled == start {
+        if end == start {
             if rules.drop_empty {
                 return quirks;
             }
         } else if rules.drop_nameless && equals == start {
-            self.filled = start;
             return quirks | Quirks::NAMELESS;
-        } else if self.filled - equals < 2 {
+        } else if end - equals < 2 {
             match rules.blank {
                 Blank::AsSent => {}
                 Blank::Equals => {
-                    self.filled = equals;
-                    self.push(b'=');
+                    self.text[equals] = b'=';
+                    end = equals + 1;
                 }
-                Blank::Bare => self.filled = equals,
-                Blank::LeftOut => {
-                    self.filled = start;
-                    return quirks | Quirks::BLANK_VALUE;
-                }
+                Blank::Bare => end = equals,
+                Blank::LeftOut => return quirks | Quirks::BLANK_VALUE,
             }
         }
-        let as_sent = part.canonical && quirks == Quirks::NONE && self.filled == read;
-        let sent = if as_sent { (part.sent, sent_end) } else { (0, 0) };
+        let as_sent = part.marks & UNLIKE == 0 && quirks == Quirks::NONE && end == read;
+        quirks | self.keep(&part, equals, end, if as_sent { sent_end } else { 0 })
+    }
+
+    /// Keeps a part.
+    #[inline(always)]
+    fn keep(&mut self, part: &Open, equals: usize, end: usize, sent_end: usize) -> Quirks {
         let number = |position: usize| position as u32;
         self.parts.push(Part {
-            start: number(start),
+            start: number(part.start),
             equals: number(equals),
-            end: number(self.filled),
-            sent: (number(sent.0), number(sent.1)),
+            end: number(end),
+            sent_end: number(sent_end),
         });
-        quirks | protocol_key(&self.text[start..equals])
+        // All of these names are long.
+        match equals - part.start {
+            12.. => protocol_key(&self.text[part.start..equals]),
+            _ => Quirks::NONE,
+        }
     }
 
     /// Makes the key and the value of a part UTF-8. There is always room: an
     /// escape of three bytes becomes at the most one replacement character of three.
-    fn replace_malformed(&mut self, start: usize, equals: &mut usize) -> Quirks {
-        let part = &self.text[start..self.filled];
+    fn replace_malformed(&mut self, start: usize, equals: &mut usize, end: &mut usize) -> Quirks {
+        let part = &self.text[start..*end];
         if std::str::from_utf8(part).is_ok() {
             return Quirks::NONE;
         }
@@ -230,9 +287,9 @@ impl<'a> Reader<'a> {
         let key = String::from_utf8_lossy(key).into_owned();
         let tail = String::from_utf8_lossy(tail).into_owned();
         *equals = start + key.len();
-        self.filled = *equals + tail.len();
+        *end = *equals + tail.len();
         self.text[start..*equals].copy_from_slice(key.as_bytes());
-        self.text[*equals..self.filled].copy_from_slice(tail.as_bytes());
+        self.text[*equals..*end].copy_from_slice(tail.as_bytes());
         Quirks::NOT_UTF8
     }
 }
@@ -284,7 +341,7 @@ fn decode(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(decoded)
 }
 
-/// Which bytes stand for themselves in every query.
+/// Which bytes stand for themselves where parameters are written decoded.
 const PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut byte = 0;
@@ -295,16 +352,36 @@ const PLAIN: [bool; 256] = {
     plain
 };
 
-/// What a decoded byte makes ambiguous in a key or in a value.
-const fn in_key_or_value(byte: u8, in_key: bool) -> Quirks {
-    match (byte, in_key) {
-        (b'\n', true) => Quirks::KEY_NEWLINE,
-        (b'\n', false) => Quirks::VALUE_NEWLINE,
-        (b'=', true) => Quirks::KEY_EQUALS,
-        (b'&', true) => Quirks::KEY_AMPERSAND,
-        (b'%', true) => Quirks::KEY_PERCENT,
-        (b'+', true) => Quirks::KEY_PLUS,
-        (b'&', false) => Quirks::VALUE_AMPERSAND,
-        _ => Quirks::NONE,
+/// What an escape says by the byte that it stands for: other than what is unreserved,
+/// everything has to be encoded.
+const DECODED: [Marks; 256] = {
+    let mut marks = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if byte > 127 {
+            marks[byte] = WIDE;
+        } else if UNRESERVED[byte] {
+            marks[byte] = UNLIKE;
+        }
+        byte += 1;
     }
-}
+    marks
+};
+
+/// What each decoded byte makes ambiguous in a key, and in a value.
+const IN_KEY: [Quirks; 256] = {
+    let mut quirks = [Quirks::NONE; 256];
+    quirks[b'\n' as usize] = Quirks::KEY_NEWLINE;
+    quirks[b'=' as usize] = Quirks::KEY_EQUALS;
+    quirks[b'&' as usize] = Quirks::KEY_AMPERSAND;
+    quirks[b'%' as usize] = Quirks::KEY_PERCENT;
+    quirks[b'+' as usize] = Quirks::KEY_PLUS;
+    quirks
+};
+
+const IN_VALUE: [Quirks; 256] = {
+    let mut quirks = [Quirks::NONE; 256];
+    quirks[b'\n' as usize] = Quirks::VALUE_NEWLINE;
+    quirks[b'&' as usize] = Quirks::VALUE_AMPERSAND;
+    quirks
+};

@@ -134,7 +134,7 @@ fn write_segments<S: Sink>(path: &[u8], sink: &mut S) -> Quirks {
 fn decode<S: Sink>(path: &[u8], sink: &mut S) -> Quirks {
     let mut quirks = Quirks::NONE;
     let mut rest = path;
-    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
+    while let Some(at) = memchr::memchr(b'%', rest) {
         let (plain, special) = rest.split_at(at);
         sink.put(plain);
         match escape(special) {

@@ -11,12 +11,16 @@ pub(crate) const fn is_unreserved(byte: u8) -> bool {
 /// two hexadecimal digits follow the percent sign.
 pub(crate) fn escape(text: &[u8]) -> Option<u8> {
     match text {
-        [b'%', high, low, ..] => {
-            let (high, low) = (HEX[usize::from(*high)], HEX[usize::from(*low)]);
-            (high | low < 16).then_some(high << 4 | low)
-        }
+        [b'%', high, low, ..] => hex_pair(*high, *low),
         _ => None,
     }
+}
+
+/// The byte of two hexadecimal digits.
+#[inline(always)]
+pub(crate) fn hex_pair(high: u8, low: u8) -> Option<u8> {
+    let (high, low) = (HEX[usize::from(high)], HEX[usize::from(low)]);
+    (high | low < 16).then_some(high << 4 | low)
 }
 
 /// Writes `bytes` with everything but the unreserved characters escaped.

@@ -103,7 +103,8 @@ impl QueryRules {
             if query.len() > LONG {
                 parts.reserve_exact(memchr::memchr2_iter(b'&', b';', query).count() + 1);
             }
-            quirks = Reader::new(self, text, &mut parts).read(query);
+            text[..query.len()].copy_from_slice(query);
+            quirks = Reader::new(self, query, text, &mut parts).read();
             if let Some(name) = except {
                 parts.retain(|part| part.key(text) != name);
             }

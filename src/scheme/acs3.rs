@@ -126,7 +126,7 @@ fn write_headers<S: Sink>(
     sink: &mut S,
 ) -> Quirks {
     let mut quirks = Quirks::NONE;
-    let mut rest = head.fields.protocol.as_slice();
+    let mut rest = head.fields.protocol;
     for name in signed_headers {
         sink.put(name.as_bytes());
         sink.put_byte(b':');

@@ -5,6 +5,7 @@
 use super::dialect::{Dialect, Dialects, Form};
 use super::reduce::Seen;
 use super::{Family, Scheme, Subject, Terms, acs3};
+use crate::canonical::fields::Protocols;
 use crate::canonical::fields::is_protocol;
 use crate::canonical::parameters::parameters;
 use crate::canonical::quirks::Ambiguity;
@@ -107,12 +108,13 @@ struct Meaning {
 }
 
 impl Request {
-    fn head(&self) -> Head<'_> {
-        Head::new(&self.method, &self.uri, &self.headers)
+    fn head<'a, 'h: 'a>(&'h self, protocols: &'a mut Protocols<'h>) -> Head<'a> {
+        Head::new(&self.method, &self.uri, &self.headers, protocols)
     }
 
     fn meaning(&self, family: Family) -> Meaning {
-        let head = self.head();
+        let mut protocols = Protocols::new();
+        let head = self.head(&mut protocols);
         let mut parameters: Vec<_> = parameters(head.query())
             .map(|(key, value)| (key.into_owned(), value.into_owned()))
             .collect();
@@ -145,7 +147,8 @@ impl Request {
 
     fn signed(&self, family: Family, dialect: Dialect) -> Option<(Vec<u8>, Quirks)> {
         let form = dialect.form(family)?;
-        let head = self.head();
+        let mut protocols = Protocols::new();
+        let head = self.head(&mut protocols);
         let names = acs3::signed_headers(&head);
         let (scheme, terms) = match family {
             Family::Fc => (Scheme::Fc, Terms::None),
@@ -289,7 +292,7 @@ fn forms_that_reduce_to_the_same_write_the_same() {
     for family in FAMILIES {
         let mut coincided = 0;
         for Sample { request, signed, .. } in samples(family, 0x5eed_0003, 20_000) {
-            let seen = Seen::of(&request.head());
+            let seen = Seen::of(&request.head(&mut Protocols::new()));
             let mut written: Vec<(Form, &[u8], Dialect)> = Vec::new();
             for (dialect, text, _) in &signed {
                 let reduced = dialect.form(family).unwrap().reduced(&seen);

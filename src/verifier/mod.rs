@@ -3,6 +3,7 @@
 mod policy;
 
 use crate::caller::VerifiedCaller;
+use crate::canonical::fields::Protocols;
 use crate::canonical::quirks::Ambiguity;
 use crate::canonical::{Head, Quirks};
 use crate::error::{Error, ErrorKind};
@@ -276,7 +277,8 @@ impl<K: KeyStore> Verifier<K> {
         headers: &HeaderMap,
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        let head = Head::new(method, uri, headers);
+        let mut protocols = Protocols::new();
+        let head = Head::new(method, uri, headers, &mut protocols);
         let mut names = Names::new();
         let claim = self.policy.read(&head, &mut names, now)?;
         let keys = self.keys.lookup(&claim.access_key_id).map_err(|error| unavailable(&error))?;
@@ -304,7 +306,8 @@ impl<K: AsyncKeyStore> Verifier<K> {
         headers: &HeaderMap,
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        let head = Head::new(method, uri, headers);
+        let mut protocols = Protocols::new();
+        let head = Head::new(method, uri, headers, &mut protocols);
         let mut names = Names::new();
         let claim = self.policy.read(&head, &mut names, now)?;
         let keys = self.keys.lookup(&claim.access_key_id).await;
