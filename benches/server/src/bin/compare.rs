@@ -34,8 +34,8 @@ fn main() {
     check();
     println!("{CONNECTIONS} connections, {pairs} pairs of {seconds} s, A = {a}, B = {b}");
     println!(
-        "{:>4} {:>8} {:>10} {:>8} {:>8} {:>10} {:>5}",
-        "pair", "", "req/s", "p50 µs", "p99 µs", "CPU µs/req", "busy"
+        "{:>4} {:>8} {:>10} {:>8} {:>8} {:>8} {:>8} {:>5}",
+        "pair", "", "req/s", "p50 µs", "p99 µs", "user µs", "CPU µs", "busy"
     );
     let mut runs: [Vec<Run>; 2] = [Vec::new(), Vec::new()];
     for pair in 0..pairs {
@@ -45,10 +45,11 @@ fn main() {
             let variant = [a, b][which];
             let run = Server::start(variant).measure(&script, seconds);
             println!(
-                "{pair:>4} {variant:>8} {:>10.0} {:>8.0} {:>8.0} {:>10.3} {:>4.0}%",
+                "{pair:>4} {variant:>8} {:>10.0} {:>8.0} {:>8.0} {:>8.3} {:>8.3} {:>4.0}%",
                 run.throughput,
                 run.p50,
                 run.p99,
+                run.user,
                 run.cpu,
                 run.throughput * run.cpu / 1e4
             );
@@ -63,6 +64,7 @@ fn main() {
     let throughput = compare("req/s", &runs, |run| run.throughput);
     compare("p50 µs", &runs, |run| run.p50);
     let p99 = compare("p99 µs", &runs, |run| run.p99);
+    compare("user µs/req", &runs, |run| run.user);
     compare("CPU µs/req", &runs, |run| run.cpu);
     let said = |met| if met { "met" } else { "NOT met" };
     println!("\nthroughput at least {LEAST_THROUGHPUT}: {}", said(throughput >= LEAST_THROUGHPUT));
@@ -174,7 +176,9 @@ struct Run {
     throughput: f64,
     p50: f64,
     p99: f64,
-    /// Microseconds of processor time of the server for one request.
+    /// Microseconds of processor time of the server for one request: outside of the kernel,
+    /// and all.
+    user: f64,
     cpu: f64,
 }
 
@@ -196,8 +200,9 @@ impl Server {
         self.load(script, WARM_UP);
         let before = self.cpu();
         let [requests, duration, p50, p99] = self.load(script, seconds);
-        let cpu = (self.cpu() - before) * 1e6 / requests;
-        Run { throughput: requests / (duration / 1e6), p50, p99, cpu }
+        let after = self.cpu();
+        let [user, system] = [0, 1].map(|i| (after[i] - before[i]) * 1e6 / requests);
+        Run { throughput: requests / (duration / 1e6), p50, p99, user, cpu: user + system }
     }
 
     /// Requests, and microseconds: in all, the median latency, its 99th percentile.
@@ -220,12 +225,12 @@ impl Server {
         [requests, duration, p50, p99]
     }
 
-    /// Seconds of processor time so far.
-    fn cpu(&self) -> f64 {
+    /// Seconds of processor time so far, outside of the kernel and in it.
+    fn cpu(&self) -> [f64; 2] {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         // utime and stime, in hundredths of a second.
-        [11, 12].iter().map(|at| fields[*at].parse::<f64>().unwrap()).sum::<f64>() / 100.0
+        [11, 12].map(|at| fields[at].parse::<f64>().unwrap() / 100.0)
     }
 
     fn answer(&self, request: &str) -> String {
