@@ -1,5 +1,6 @@
 //! What the layers cost: against the bare service, and against calling `Signer` and
-//! `Verifier` by hand in front of it. Prints the sizes of the futures too.
+//! `Verifier` by hand in front of it. The async ones await keys and credentials that are
+//! there at once. Prints the sizes of the futures too.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -9,10 +10,13 @@ use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_ma
 use http::Request;
 use shapes::{Bare, call};
 use std::future::Ready;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 use tower::{Layer, Service};
 use tower_fc::{
-    AsyncSignLayer, Scheme, SignLayer, Signer, SigningKey, StaticKeys, Verifier, VerifyLayer,
+    AsyncSignLayer, ProvideCredentials, Scheme, SignLayer, Signer, SigningKey, StaticKeys,
+    Verifier, VerifyLayer,
 };
 
 fn request(parts: &http::request::Parts) -> Request<()> {
@@ -37,6 +41,14 @@ fn size<S: Service<Request<()>>>(name: &str, mut service: S, parts: &http::reque
     println!("future of {name}: {} bytes", size_of_val(&service.call(request(parts))));
 }
 
+/// The result of a future that is ready at once.
+fn now<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("the future is ready at once"),
+    }
+}
+
 /// A verifier whose keys are awaited, and are there at once.
 fn awaited() -> Verifier<impl Fn(String) -> Ready<Option<SigningKey>>> {
     let key = shapes::credentials().key().clone();
@@ -49,8 +61,10 @@ fn layers(c: &mut Criterion) {
         let signer: Signer = shapes::signer(Scheme::Fc);
         let verifier: Verifier<StaticKeys> = shapes::verifier();
         let mut sign = SignLayer::new(signer.clone()).layer(Bare);
-        let mut async_sign = AsyncSignLayer::new(shapes::credentials()).layer(Bare);
+        let provider = shapes::credentials();
+        let mut async_sign = AsyncSignLayer::new(provider.clone()).layer(Bare);
         let mut verify = VerifyLayer::new(shapes::verifier()).layer(Bare);
+        let async_verifier = awaited();
         let mut async_verify = VerifyLayer::new(awaited()).awaiting_keys().layer(Bare);
 
         bench(c, "bare", shape.name, &unsigned, |request| call(&mut Bare, request));
@@ -59,6 +73,11 @@ fn layers(c: &mut Criterion) {
             call(&mut Bare, request)
         });
         bench(c, "sign/layer", shape.name, &unsigned, |request| call(&mut sign, request));
+        bench(c, "sign/async-by-hand", shape.name, &unsigned, |mut request| {
+            let signer = Signer::new(now(provider.credentials()).unwrap());
+            signer.sign_request_at(&mut request, SystemTime::now()).unwrap();
+            call(&mut Bare, request)
+        });
         bench(c, "sign/async-layer", shape.name, &unsigned, |r| call(&mut async_sign, r));
         bench(c, "verify/by-hand", shape.name, &signed, |request| {
             let caller = verifier.verify_request_at(&request, SystemTime::now()).unwrap();
@@ -70,6 +89,12 @@ fn layers(c: &mut Criterion) {
             call(&mut Bare, request)
         });
         bench(c, "verify/layer", shape.name, &signed, |request| call(&mut verify, request));
+        bench(c, "verify/async-by-hand-with-extension", shape.name, &signed, |request| {
+            let (mut parts, ()) = request.into_parts();
+            let caller = now(async_verifier.verify_async_at(&parts, SystemTime::now())).unwrap();
+            parts.extensions.insert(caller);
+            call(&mut Bare, Request::from_parts(parts, ()))
+        });
         bench(c, "verify/async-layer", shape.name, &signed, |r| call(&mut async_verify, r));
 
         if shape.name == "small" {
@@ -78,6 +103,8 @@ fn layers(c: &mut Criterion) {
             size("AsyncSign", async_sign, &unsigned);
             size("Verify", verify, &signed);
             size("AsyncVerify", async_verify, &signed);
+            let by_hand = async_verifier.verify_async_at(&signed, SystemTime::now());
+            println!("future of verify_async_at: {} bytes", size_of_val(&by_hand));
         }
     }
 }
