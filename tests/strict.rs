@@ -208,6 +208,13 @@ fn two_sets_of_credentials_are_refused() {
         }
     }
     assert_eq!(kind(verifier().verify_at(&parts(get(&url.uri().to_string())), now())), None);
+
+    // The dialect drops what is malformed, but other parsers do not.
+    let mut dropped = signed(Scheme::Fc, get("/"));
+    dropped.uri = "/?x-fc-signature=%".parse().unwrap();
+    let observing = verifier().with_insecure_observation();
+    let rejection = kind(observing.verify_at(&dropped, now()));
+    assert_eq!(rejection, Some(RejectionKind::ConflictingCredentials));
 }
 
 #[test]

@@ -116,7 +116,9 @@ impl<'a> Reader<'a> {
             at = self.skip_plain(&mut part, at);
             let mut to = at;
             match self.query.get(at) {
-                None | Some(b'&') if to - part.start > 1 && part.equals < to - 1 => {
+                None | Some(b'&')
+                    if part.start < part.equals && part.equals.saturating_add(1) < to =>
+                {
                     // The usual case: as it was sent, with a name and a value.
                     let sent_end = if part.marks == 0 { at } else { 0 };
                     quirks |= self.keep(&part, part.equals, to, sent_end);
@@ -303,6 +305,11 @@ fn protocol_key(key: &[u8]) -> Quirks {
         }
         _ => Quirks::NONE,
     }
+}
+
+/// Whether a form parser finds parameters of a presigned URL in a query.
+pub(crate) fn names_credentials(query: &[u8]) -> bool {
+    parameters(query).any(|(key, _)| protocol_key(&key).contains(Quirks::QUERY_CREDENTIALS))
 }
 
 /// The decoded value of the first parameter named `name`.

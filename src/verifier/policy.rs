@@ -5,6 +5,7 @@ use super::{
     DEFAULT_MAX_TARGET_LEN,
 };
 use crate::caller::{Texts, VerifiedCaller};
+use crate::canonical::parameters::names_credentials;
 use crate::canonical::quirks::Ambiguity;
 use crate::canonical::{Head, Quirks};
 use crate::claim::{Claim, Time};
@@ -261,6 +262,13 @@ impl Policy {
             _ => Quirks::NONE,
         };
         let mut quirks = quirks.without(expected);
+        // Where nothing is ambiguous, the form reads every parameter as others do.
+        if quirks != Quirks::NONE
+            && claim.authorization.is_some()
+            && names_credentials(claim.head.query())
+        {
+            quirks |= Quirks::QUERY_CREDENTIALS;
+        }
         if quirks.contains(Quirks::UNSIGNED_HEADER) && self.unsigned_headers(claim).next().is_none()
         {
             quirks = quirks.without(Quirks::UNSIGNED_HEADER);

@@ -93,11 +93,7 @@ fn compare(set: &Set, request: &Request) -> Outcome {
         }
         (Ok(_), Err(_)) => panic!("{strict:?} {observed:?} {request:?}"),
         (Err(rejection), Ok(_)) => {
-            // `fc/api` reads no query, so it finds no second credentials there, and
-            // accepts if it is told to accept an unsigned query.
-            let in_other_dialect =
-                !set.single && rejection.kind() == RejectionKind::ConflictingCredentials;
-            assert!(is_ambiguous(rejection) || in_other_dialect, "{rejection:?} {request:?}");
+            assert!(is_ambiguous(rejection), "{rejection:?} {request:?}");
             if set.single {
                 let first = match rejection.kind() {
                     RejectionKind::UnsignedHeader => Some(Ambiguity::UnsignedHeader),

@@ -104,8 +104,8 @@ impl Way {
         }
     }
 
-    /// Whether, as this way reads the query, the parameters of a presigned URL are
-    /// in it.
+    /// Whether, as this way or a form parser reads the query, the parameters of a
+    /// presigned URL are in it.
     pub fn reads_credentials(self, query: &[u8]) -> bool {
         let keys: Vec<Vec<u8>> = match self {
             // Expected there.
@@ -127,7 +127,8 @@ impl Way {
             Way::Acs(_) => form_pairs(query).into_iter().map(|(key, _)| key).collect(),
         };
         let names = ["x-fc-access-key-id", "x-fc-security-token", "x-fc-signature"];
-        keys.iter().any(|key| names.iter().any(|name| name.as_bytes() == key))
+        let plain = form_pairs(query).into_iter().map(|(key, _)| key);
+        keys.into_iter().chain(plain).any(|key| names.iter().any(|name| name.as_bytes() == key))
     }
 
     /// Why what the SDK signs of a target need not be what a verifier reads: the
