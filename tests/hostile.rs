@@ -245,7 +245,9 @@ impl Good {
                 self.with_target(&target.replacen("?a=", &format!("?{odd}a="), 1))
             }
             // Seldom, because they take long to make.
-            9 if number % 8 == 0 => self.with_target(&format!("{target}&{}", "z".repeat(17_000))),
+            9 if number.is_multiple_of(8) => {
+                self.with_target(&format!("{target}&{}", "z".repeat(17_000)))
+            }
             10 => self.with_target(&format!("http://other.example{target}")),
             11 => {
                 let mut bytes = target.clone().into_bytes();
@@ -293,7 +295,7 @@ impl Good {
             }
             19 => self.without_header("authorization"),
             20 | 21 => {
-                let other = if number % 2 == 0 { &STRANGER } else { &WRONG };
+                let other = if number.is_multiple_of(2) { &STRANGER } else { &WRONG };
                 self.request.headers_mut().remove("authorization");
                 let uri = target.split_once("&x-fc-").map_or(&*target, |(before, _)| before);
                 *self.request.uri_mut() = uri.parse().unwrap();
@@ -321,7 +323,7 @@ impl Good {
             }
             // Headers.
             25 => {
-                let name = if number % 2 == 0 { self.meta() } else { "content-type" };
+                let name = if number.is_multiple_of(2) { self.meta() } else { "content-type" };
                 self.with_header(name, of(&["two", "", "one, one", "One"]).as_bytes())
             }
             26 => {
@@ -329,12 +331,14 @@ impl Good {
                 self.with_header(name, b"Async")
             }
             27 => {
-                let name = if number % 2 == 0 { self.meta() } else { self.date() };
+                let name = if number.is_multiple_of(2) { self.meta() } else { self.date() };
                 let again = self.request.headers().get(name)?.clone();
                 self.request.headers_mut().append(name, again);
                 Some(self.request)
             }
-            28 if number % 8 == 0 => self.with_header("x-long", "z".repeat(33_000).as_bytes()),
+            28 if number.is_multiple_of(8) => {
+                self.with_header("x-long", "z".repeat(33_000).as_bytes())
+            }
             29 => {
                 let name = self.meta();
                 self.without_header(name)

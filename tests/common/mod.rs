@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 #![allow(unreachable_pub, reason = "a module of test crates, which have no public items")]
 
+pub mod vectors;
+
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
