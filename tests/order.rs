@@ -6,7 +6,7 @@
 mod common;
 
 use bytes::Bytes;
-use common::{ID, at, call, key, signer};
+use common::{ID, SECRET, at, call, key, signer};
 use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use std::convert::Infallible;
@@ -14,12 +14,14 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tower::{Layer, Service, ServiceBuilder};
 use tower_fc::digest::{CheckDigest, CheckedBody};
 use tower_fc::replay::Replay;
 use tower_fc::{
-    BodyPolicy, CheckDigestLayer, Clock, FcResponse, KeyStoreError, MemoryReplayGuard, Rejection,
-    RejectionKind, ReplayLayer, Scheme, SigningKey, Verifier, VerifyLayer,
+    BodyPolicy, CheckDigestLayer, Clock, Credentials, FcResponse, KeyStoreError, MemoryReplayGuard,
+    Presigner, Rejection, RejectionKind, ReplayLayer, Scheme, Schemes, Signer, SigningKey,
+    StaticKeys, Verifier, VerifyLayer,
 };
 
 type Body = Full<Bytes>;
@@ -202,4 +204,42 @@ async fn the_order_is_the_same_where_keys_are_awaited() {
     let verifier = Verifier::new(async |id: String| look_up(&id)).with_required_nonce();
     let verify = VerifyLayer::new(verifier).with_clock(seen.clock()).awaiting_keys();
     assert_order(seen.stack(verify, seen.clock()), &seen).await;
+}
+
+/// What is ambiguous is found while the string-to-sign goes into the HMAC: that it is told
+/// of a request with an unknown access key says that one is computed for it all the same.
+/// Where the answer does not tell which access keys there are, neither does its time.
+#[test]
+fn an_unknown_access_key_costs_an_hmac_too() {
+    let ended = SigningKey::new(SECRET).unwrap().with_not_after(at(-1));
+    let keys = StaticKeys::new().with_key(ID, key()).with_key("ended", ended);
+    let verifier = Verifier::new(keys).with_schemes(Schemes::ALL);
+    for scheme in Schemes::ALL.iter() {
+        for (id, unknown) in [(ID, false), (STRANGER, true), ("ended", true)] {
+            let refused_at = |target: &str| {
+                let credentials = Credentials::new(id, "another-secret").unwrap();
+                let mut request = Request::get("/a").body(()).unwrap();
+                if scheme == Scheme::FcPresigned {
+                    let (hour, none) = (Duration::from_secs(3_600), HeaderMap::new());
+                    let presigner = Presigner::new(credentials);
+                    let url = presigner
+                        .presign_at(request.method(), request.uri(), &none, hour, at(0))
+                        .unwrap();
+                    let query = url.uri().query().unwrap();
+                    *request.uri_mut() = format!("{target}?{query}").parse().unwrap();
+                } else {
+                    let signer = Signer::new(credentials).with_scheme(scheme).unwrap();
+                    signer.sign_request_at(&mut request, at(0)).unwrap();
+                    *request.uri_mut() = target.parse().unwrap();
+                }
+                verifier.verify_request_at(&request, at(0)).unwrap_err().kind()
+            };
+            let expected = match unknown {
+                true => RejectionKind::UnknownAccessKey,
+                false => RejectionKind::SignatureMismatch,
+            };
+            assert_eq!(refused_at("/b"), expected, "{scheme} {id}");
+            assert_eq!(refused_at("/b%"), RejectionKind::Ambiguous, "{scheme} {id}");
+        }
+    }
 }
