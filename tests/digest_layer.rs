@@ -1124,7 +1124,7 @@ async fn answer(request: Request<BufferedBody>) -> Result<Response<()>, Infallib
 
 #[tokio::test]
 async fn the_bodies_that_the_real_sdks_signed_have_the_digests_they_signed() {
-    let text = std::fs::read_to_string("tests/vectors/dev.jsonl").unwrap();
+    let text = std::fs::read_to_string(common::vectors::VERIFIABLE).unwrap();
     let mut checked: BTreeMap<String, usize> = BTreeMap::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         let vector: serde_json::Value = serde_json::from_str(line).unwrap();

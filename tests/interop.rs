@@ -20,8 +20,8 @@ use std::time::{Duration, SystemTime};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tower_fc::{
-    Ambiguity, Credentials, Dialect, Dialects, Mode, Scheme, Schemes, Signer, StaticKeys,
-    VerifiedCaller, Verifier, VerifyLayer,
+    Ambiguity, CheckDigestLayer, Credentials, Dialect, Dialects, Mode, Scheme, Schemes, Signer,
+    StaticKeys, VerifiedCaller, Verifier, VerifyLayer,
 };
 
 const SECRET: &str = "an-example-secret";
@@ -94,7 +94,7 @@ enum Known {
     Ambiguous(Ambiguity),
     /// What is sent is not what was signed, but what another dialect would have signed.
     InAnother(Dialect),
-    /// The signature is over the digest of another body. Comparing them is not the verifier's task.
+    /// The signature is over the digest of another body.
     OtherBody,
 }
 
@@ -147,7 +147,9 @@ impl Answer {
             (Some(Known::Ambiguous(ambiguity)), _) => (403, ambiguity.rule(), None),
             (Some(Known::InAnother(_)), Server::OwnDialects) => (403, "SignatureNotMatch", None),
             (Some(Known::InAnother(other)), _) => (200, "", Some(*other)),
-            (Some(Known::OtherBody), _) => (200, "", None),
+            (Some(Known::OtherBody), _) => {
+                (403, "the request body does not match its signed", None)
+            }
             (None, Server::OwnDialects) => (by_script, "", Some(own)),
             (None, _) => (by_script, "", None),
         };
@@ -160,7 +162,6 @@ impl Answer {
                     && dialect.is_none_or(|dialect| caller.dialect() == dialect)
                     && match known {
                         Some(Known::Ambiguous(it)) => caller.ambiguities().any(|each| each == *it),
-                        Some(Known::OtherBody) => caller.covers_body(),
                         _ => caller.ambiguities().count() == 0,
                     }
             }
@@ -471,13 +472,17 @@ fn sources(language: &str) -> PathBuf {
 /// As whom requests were let in, in their order; `None` is anonymous.
 type LetIn = Arc<Mutex<Vec<Option<VerifiedCaller>>>>;
 
-/// Starts a server that takes down as whom it lets requests in, and returns its base URL.
+/// Starts a server that verifies, compares bodies with their signed digests, and takes down as
+/// whom it lets requests in. Returns its base URL.
 async fn serve(verifier: Verifier<StaticKeys>, mode: Mode, let_in: &LetIn) -> String {
     let let_in = Arc::clone(let_in);
     let note = async move |caller: Option<Extension<VerifiedCaller>>, _: Bytes| {
         let_in.lock().unwrap().push(caller.map(|Extension(caller)| caller));
     };
-    let app = Router::new().fallback(note).layer(VerifyLayer::new(verifier).with_mode(mode));
+    let app = Router::new()
+        .fallback(note)
+        .layer(CheckDigestLayer::new().buffered(1 << 20))
+        .layer(VerifyLayer::new(verifier).with_mode(mode));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async { axum::serve(listener, app).await });

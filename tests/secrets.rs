@@ -3,15 +3,31 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use http::{HeaderMap, Method, Request};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::{BodyExt as _, Full};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::error::Error as _;
 use std::fmt::{Debug, Display};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tower::Layer;
+use tower::{Layer, Service as _, ServiceExt as _, service_fn};
+#[cfg(feature = "key-file")]
+use tower_fc::KeyStore as _;
+use tower_fc::digest::CheckedBody;
+#[cfg(feature = "key-cache")]
+use tower_fc::keys::CachedKeys;
+#[cfg(feature = "key-file")]
+use tower_fc::keys::KeyFile;
+use tower_fc::replay::{ReplayClaim, ReplayGuardError};
+#[cfg(feature = "key-cache")]
+use tower_fc::{AsyncKeyStore as _, KeyStoreError};
 use tower_fc::{
-    AsyncSignLayer, Credentials, ErrorKind, FcResponse, Keys, Presigner, RejectionResponse, Scheme,
-    SignLayer, Signer, SigningKey, StaticKeys, Verifier, VerifyLayer,
+    AsyncSignLayer, CheckDigestLayer, Credentials, ErrorKind, FcResponse, Keys, MemoryReplayGuard,
+    Mode, Presigner, Rejection, RejectionResponse, ReplayGuard as _, ReplayLayer, Scheme,
+    SignLayer, Signer, SigningKey, StaticKeys, VerifiedCaller, Verifier, VerifyLayer,
 };
 
 const SECRET: &str = "canary-secret-5f1c";
@@ -70,7 +86,103 @@ fn nothing_public_prints_a_secret() {
     let awaiting = VerifyLayer::new(verifier.clone()).awaiting_keys();
     printed.debug("AsyncVerifyLayer", &awaiting);
     printed.debug("AsyncVerify", &awaiting.layer(()));
+    #[cfg(feature = "reqwest-middleware")]
+    printed.debug(
+        "SignMiddleware",
+        &tower_fc::adapters::reqwest::SignMiddleware::new(Signer::new(credentials())),
+    );
     printed.assert_without(&[SECRET, TOKEN, "canary"]);
+}
+
+#[cfg(feature = "key-file")]
+#[test]
+fn a_key_file_prints_its_path_and_nothing_in_it() {
+    let path = std::env::temp_dir().join(format!("tower-fc-secrets-{}.json", std::process::id()));
+    let write = |text: &str| std::fs::write(&path, text).unwrap();
+    write(&format!(r#"{{ "the-id": {{ "secret": "{SECRET}", "security_token": "{TOKEN}" }} }}"#));
+    let keys = KeyFile::open(&path).unwrap().with_check_interval(Duration::ZERO);
+    let mut printed = Printed::default();
+    let found = keys.lookup("the-id").unwrap();
+    assert_eq!(found.as_slice().len(), 1);
+    printed.debug("Keys", &found);
+    printed.debug("KeyFile", &keys);
+    printed.debug("a verifier", &Verifier::new(keys.clone()));
+    // What is wrong, with a secret before, in and behind it.
+    for text in [
+        r#"{ "the-id": "canary", } "#,
+        r#"{ "the-id": "canary" "canary" }"#,
+        r#"canary"#,
+        r#"{ "the-id": "canary\u00zz" }"#,
+        r#"{ "the-id": ["canary", 7, "canary"] }"#,
+        r#"{ "the-id": { "secret": "canary canary" } }"#,
+    ] {
+        write(text);
+        let error = KeyFile::open(&path).unwrap_err();
+        printed.debug("Error", &error);
+        printed.display("Error", &error);
+        let mut source = error.source();
+        while let Some(cause) = source {
+            printed.debug("its cause", &cause);
+            printed.display("its cause", &cause);
+            source = cause.source();
+        }
+        assert_eq!(keys.lookup("the-id").unwrap().as_slice().len(), 1);
+        printed.debug("KeyFile::last_error", &keys.last_error().unwrap());
+    }
+    std::fs::remove_file(&path).unwrap();
+    printed.assert_without(&[SECRET, TOKEN, "canary"]);
+}
+
+#[cfg(feature = "key-cache")]
+#[tokio::test]
+async fn a_key_cache_prints_no_secret() {
+    let key = credentials().key().clone();
+    let store = move |id: String| {
+        let key = (id == "the-id").then(|| key.clone());
+        std::future::ready(match id.as_str() {
+            "down" => Err(KeyStoreError::new("the store is down")),
+            _ => Ok(key),
+        })
+    };
+    let keys = CachedKeys::new(store, Duration::from_secs(60));
+    let mut printed = Printed::default();
+    for id in ["the-id", "the-id", "stranger"] {
+        printed.debug("what is found", &keys.lookup(id).await.unwrap());
+    }
+    let error = keys.lookup("down").await.unwrap_err();
+    printed.debug("KeyStoreError", &error);
+    printed.display("KeyStoreError", &error);
+    printed.debug("CachedKeys", &keys);
+    printed.assert_without(&[SECRET, TOKEN, "canary"]);
+}
+
+#[test]
+fn guards_print_neither_signatures_nor_the_password_of_a_redis() {
+    let mut printed = Printed::default();
+    let guard = MemoryReplayGuard::new(10);
+    let claim = ReplayClaim::new(*b"canary-signature-of-32-bytes-abc", now(), now());
+    printed.debug("ReplayClaim", &claim);
+    printed.debug("what came of it", &guard.claim_now(claim));
+    printed.debug("MemoryReplayGuard", &guard);
+    let layer = ReplayLayer::new(guard);
+    printed.debug("ReplayLayer", &layer);
+    printed.debug("Replay", &layer.layer(()));
+    printed.debug("ReplayGuardError", &ReplayGuardError::full());
+    #[cfg(feature = "redis")]
+    {
+        let guard = tower_fc::RedisReplayGuard::new("redis://me:canary@127.0.0.1:1/").unwrap();
+        printed.debug("RedisReplayGuard", &guard);
+        printed.debug("ReplayLayer", &ReplayLayer::new(guard));
+        for url in
+            ["redis://me:canary@", "redis://me:canary@[/", "canary://me:canary@host", "canary"]
+        {
+            let error = tower_fc::RedisReplayGuard::new(url).unwrap_err();
+            assert!(error.source().is_none());
+            printed.debug("Error", &error);
+            printed.display("Error", &error);
+        }
+    }
+    printed.assert_without(&["canary", "99, 97, 110, 97, 114, 121"]);
 }
 
 #[test]
@@ -150,3 +262,65 @@ fn a_refusal_prints_neither_the_token_nor_the_right_signature() {
     printed.debug("the response", &response);
     printed.assert_without(&[TOKEN, SECRET, &right]);
 }
+
+#[tokio::test]
+async fn what_a_server_knows_of_a_request_prints_neither_its_token_nor_its_signature() {
+    for scheme in [Scheme::Fc, Scheme::Acs3HmacSha256] {
+        let signer = Signer::new(credentials()).with_scheme(scheme).unwrap();
+        let verifier =
+            Verifier::new(StaticKeys::new().with_key("the-id", signer.credentials().key().clone()));
+        let (printed, seen) =
+            (Arc::new(Mutex::new(Printed::default())), Arc::new(AtomicUsize::new(0)));
+        let (note, count) = (Arc::clone(&printed), Arc::clone(&seen));
+        let verify = VerifyLayer::new(verifier)
+            .with_clock(now)
+            .with_mode(Mode::Optional)
+            .with_exemption(|_, uri| uri.path() == "/health")
+            .with_observer(move |outcome| {
+                note.lock().unwrap().debug("Outcome", &outcome);
+                count.fetch_add(1, Ordering::SeqCst);
+            });
+        let digest = CheckDigestLayer::new();
+        let mut service = verify.layer(digest.layer(service_fn(
+            |request: Request<CheckedBody<Full<Bytes>>>| async move {
+                let caller = request.extensions().get::<VerifiedCaller>().cloned();
+                let body = request.into_body().collect().await.err();
+                Ok::<_, Infallible>(Response::new(format!("{caller:?} {body:?}")))
+            },
+        )));
+
+        let mut request = Request::post("/").body(Full::<Bytes>::from("one")).unwrap();
+        let name = if scheme == Scheme::Fc { "content-md5" } else { "x-acs-content-sha256" };
+        // Of another body.
+        let digest = if scheme == Scheme::Fc { "09lEaAKkQll1XTjm0WPoIA==" } else { OF_ANOTHER };
+        request.headers_mut().insert(name, digest.parse().unwrap());
+        signer.sign_request_at(&mut request, now()).unwrap();
+        let right = request.headers()["authorization"].to_str().unwrap().to_owned();
+        let right = right.rsplit([':', '=']).find(|text| text.len() > 20).unwrap();
+        let mut wrong = request.clone();
+        *wrong.method_mut() = Method::PUT;
+        let mut exempt = request.clone();
+        *exempt.uri_mut() = "/health".parse().unwrap();
+        let anonymous = Request::get("/").body(Full::default()).unwrap();
+        for request in [request, wrong, exempt, anonymous] {
+            let response = service.ready().await.unwrap().call(request).await.unwrap();
+            let (parts, body) = response.into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            let mut printed = printed.lock().unwrap();
+            printed.debug("the response", &parts);
+            let rejection: Option<&Rejection> = parts.extensions.get();
+            printed.debug("its rejection", &rejection);
+            printed.display("its body", &String::from_utf8_lossy(&body));
+        }
+        let mut printed = printed.lock().unwrap();
+        printed.debug("Verify", &service);
+        assert_eq!(seen.load(Ordering::SeqCst), 4);
+        let text = |what| printed.0.iter().any(|(_, text)| text.contains(what));
+        assert!(text("Verified(") && text("Refused(") && text("Anonymous") && text("Exempt"));
+        assert!(text("BodyDigestMismatch"));
+        printed.assert_without(&[SECRET, TOKEN, right]);
+    }
+}
+
+/// A digest of another body.
+const OF_ANOTHER: &str = "4a44dc15364204a80fe80e9039455cc1608281820fe2b24f1e5233ade6af1dd5";

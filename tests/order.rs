@@ -1,0 +1,245 @@
+//! Which rule answers when several are broken: always the first, through all layers.
+//! `SECURITY.md` has the order.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use bytes::Bytes;
+use common::{ID, SECRET, at, call, key, signer};
+use http::{HeaderMap, Request, Response};
+use http_body_util::Full;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tower::{Layer, Service, ServiceBuilder};
+use tower_fc::digest::{CheckDigest, CheckedBody};
+use tower_fc::replay::Replay;
+use tower_fc::{
+    BodyPolicy, CheckDigestLayer, Clock, Credentials, FcResponse, KeyStoreError, MemoryReplayGuard,
+    Presigner, Rejection, RejectionKind, ReplayLayer, Scheme, Schemes, Signer, SigningKey,
+    StaticKeys, Verifier, VerifyLayer,
+};
+
+type Body = Full<Bytes>;
+
+/// What can be wrong with a request, in the order in which it is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fault {
+    Size,
+    Shape,
+    Time,
+    Coverage,
+    /// The key store is down.
+    Store,
+    Ambiguity,
+    Key,
+    Signature,
+    Again,
+    Body,
+}
+
+use Fault::{
+    Again, Ambiguity, Body as OtherBody, Coverage, Key, Shape, Signature, Size, Store, Time,
+};
+
+const IN_ORDER: [(Fault, RejectionKind); 10] = [
+    (Size, RejectionKind::LimitExceeded),
+    (Shape, RejectionKind::ConflictingCredentials),
+    (Time, RejectionKind::RequestTimeTooSkewed),
+    (Coverage, RejectionKind::MissingNonce),
+    (Store, RejectionKind::KeyStoreUnavailable),
+    (Ambiguity, RejectionKind::Ambiguous),
+    (Key, RejectionKind::UnknownAccessKey),
+    (Signature, RejectionKind::SignatureMismatch),
+    (Again, RejectionKind::Replayed),
+    (OtherBody, RejectionKind::BodyDigestMismatch),
+];
+
+/// The id of a key that cannot be looked up, and of one that is not there.
+const UNREACHABLE: &str = "unreachable";
+const STRANGER: &str = "stranger";
+
+fn look_up(id: &str) -> Result<Option<SigningKey>, KeyStoreError> {
+    match id {
+        UNREACHABLE => Err(KeyStoreError::new("the store is down")),
+        _ => Ok((id == ID).then(key)),
+    }
+}
+
+/// Names another access key.
+fn rename(headers: &mut HeaderMap, id: &str) {
+    let value = headers["authorization"].to_str().unwrap();
+    let value = value.replacen(ID, id, 1).replacen(STRANGER, id, 1);
+    headers.insert("authorization", value.parse().unwrap());
+}
+
+/// A good request.
+fn good(scheme: Scheme) -> Request<Body> {
+    let mut request = Request::post("/pay?to=alice").body(Body::from("10")).unwrap();
+    let (name, digest) = match scheme {
+        Scheme::Fc => ("content-md5", "09lEaAKkQll1XTjm0WPoIA=="),
+        _ => (
+            "x-acs-content-sha256",
+            "4a44dc15364204a80fe80e9039455cc1608281820fe2b24f1e5233ade6af1dd5",
+        ),
+    };
+    request.headers_mut().insert(name, digest.parse().unwrap());
+    signer(scheme).with_nonce().sign_request_at(&mut request, at(0)).unwrap();
+    request
+}
+
+/// Breaks a rule in a good request. That its time is over, and that it was sent before,
+/// is not in the request itself.
+fn break_rule(request: &mut Request<Body>, fault: Fault) {
+    let headers = request.headers_mut();
+    match fault {
+        Size => drop(headers.insert("x-long", "a".repeat(40_000).parse().unwrap())),
+        Shape => drop(headers.append("authorization", "FC a:b".parse().unwrap())),
+        Coverage => {
+            headers.remove("x-fc-signature-nonce");
+            headers.remove("x-acs-signature-nonce");
+        }
+        Store => rename(headers, UNREACHABLE),
+        Ambiguity => *request.uri_mut() = "/pay?to=alice;to=bob".parse().unwrap(),
+        Key => rename(headers, STRANGER),
+        Signature => *request.method_mut() = http::Method::PUT,
+        OtherBody => *request.body_mut() = Body::default(),
+        Time | Again => {}
+    }
+}
+
+/// A clock of the tests, and the calls of the inner service.
+#[derive(Clone, Default)]
+struct Seen {
+    seconds: Arc<AtomicI64>,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Seen {
+    fn clock(&self) -> impl Clock + Clone + Send + Sync + 'static {
+        let seconds = Arc::clone(&self.seconds);
+        move || at(seconds.load(Ordering::SeqCst))
+    }
+
+    /// A verifying layer, and all layers inside of it.
+    fn stack<V: Layer<Guarded<Self, C>>, C: Clock + Clone>(
+        &self,
+        verify: V,
+        clock: C,
+    ) -> V::Service {
+        ServiceBuilder::new()
+            .layer(verify)
+            .layer(ReplayLayer::new(MemoryReplayGuard::new(1_000)).with_clock(clock))
+            .layer(CheckDigestLayer::new().with_policy(BodyPolicy::Require))
+            .service(self.clone())
+    }
+}
+
+type Guarded<S, C> = Replay<CheckDigest<S>, MemoryReplayGuard, FcResponse, C>;
+
+impl Service<Request<CheckedBody<Body>>> for Seen {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<CheckedBody<Body>>) -> Self::Future {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        ready(Ok(Response::default()))
+    }
+}
+
+/// Breaks each rule alone, with each later one, and with all later ones: the answer has
+/// to be that of the first.
+async fn assert_order<S, B>(mut service: S, seen: &Seen)
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+{
+    for scheme in [Scheme::Fc, Scheme::Acs3HmacSha256] {
+        for (first, (fault, expected)) in IN_ORDER.iter().enumerate() {
+            let later: Vec<Fault> = IN_ORDER[first + 1..].iter().map(|(fault, _)| *fault).collect();
+            let pairs = later.iter().map(|other| vec![*other]);
+            for mut others in pairs.chain([vec![], later.clone()]) {
+                others.insert(0, *fault);
+                let mut request = good(scheme);
+                if others.contains(&Again) {
+                    let response = call(&mut service, request.clone()).await.unwrap();
+                    assert_eq!(response.status(), 200, "{scheme}");
+                }
+                // The first one last, where two want the same place.
+                for fault in others.iter().rev() {
+                    break_rule(&mut request, *fault);
+                }
+                let seconds = if others.contains(&Time) { 901 } else { 0 };
+                seen.seconds.store(seconds, Ordering::SeqCst);
+                let before = seen.calls.load(Ordering::SeqCst);
+                let response = call(&mut service, request).await.unwrap();
+                let kind = response.extensions().get::<Rejection>().map(Rejection::kind);
+                assert_eq!(kind, Some(*expected), "{scheme}: {others:?}");
+                assert_eq!(seen.calls.load(Ordering::SeqCst), before, "{scheme}: {others:?}");
+                seen.seconds.store(0, Ordering::SeqCst);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_several_broken_rules_the_first_is_the_answer() {
+    let seen = Seen::default();
+    let verifier = Verifier::new(look_up).with_required_nonce();
+    let verify = VerifyLayer::new(verifier).with_clock(seen.clock());
+    assert_order(seen.stack(verify, seen.clock()), &seen).await;
+}
+
+#[tokio::test]
+async fn the_order_is_the_same_where_keys_are_awaited() {
+    let seen = Seen::default();
+    let verifier = Verifier::new(async |id: String| look_up(&id)).with_required_nonce();
+    let verify = VerifyLayer::new(verifier).with_clock(seen.clock()).awaiting_keys();
+    assert_order(seen.stack(verify, seen.clock()), &seen).await;
+}
+
+/// What is ambiguous is found while the string-to-sign goes into the HMAC: that it is told
+/// of a request with an unknown access key says that one is computed for it all the same.
+/// Where the answer does not tell which access keys there are, neither does its time.
+#[test]
+fn an_unknown_access_key_costs_an_hmac_too() {
+    let ended = SigningKey::new(SECRET).unwrap().with_not_after(at(-1));
+    let keys = StaticKeys::new().with_key(ID, key()).with_key("ended", ended);
+    let verifier = Verifier::new(keys).with_schemes(Schemes::ALL);
+    for scheme in Schemes::ALL.iter() {
+        for (id, unknown) in [(ID, false), (STRANGER, true), ("ended", true)] {
+            let refused_at = |target: &str| {
+                let credentials = Credentials::new(id, "another-secret").unwrap();
+                let mut request = Request::get("/a").body(()).unwrap();
+                if scheme == Scheme::FcPresigned {
+                    let (hour, none) = (Duration::from_secs(3_600), HeaderMap::new());
+                    let presigner = Presigner::new(credentials);
+                    let url = presigner
+                        .presign_at(request.method(), request.uri(), &none, hour, at(0))
+                        .unwrap();
+                    let query = url.uri().query().unwrap();
+                    *request.uri_mut() = format!("{target}?{query}").parse().unwrap();
+                } else {
+                    let signer = Signer::new(credentials).with_scheme(scheme).unwrap();
+                    signer.sign_request_at(&mut request, at(0)).unwrap();
+                    *request.uri_mut() = target.parse().unwrap();
+                }
+                verifier.verify_request_at(&request, at(0)).unwrap_err().kind()
+            };
+            let expected = match unknown {
+                true => RejectionKind::UnknownAccessKey,
+                false => RejectionKind::SignatureMismatch,
+            };
+            assert_eq!(refused_at("/b"), expected, "{scheme} {id}");
+            assert_eq!(refused_at("/b%"), RejectionKind::Ambiguous, "{scheme} {id}");
+        }
+    }
+}
