@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tower::{Layer, Service as _, ServiceExt as _, service_fn};
 #[cfg(feature = "key-file")]
 use tower_fc::KeyStore as _;
-use tower_fc::digest::CheckedBody;
+use tower_fc::digest::{BufferedBody, CheckedBody, Md5Encoding};
 #[cfg(feature = "key-cache")]
 use tower_fc::keys::CachedKeys;
 #[cfg(feature = "key-file")]
@@ -27,7 +27,8 @@ use tower_fc::{AsyncKeyStore as _, KeyStoreError};
 use tower_fc::{
     AsyncSignLayer, CheckDigestLayer, Credentials, ErrorKind, FcResponse, Keys, MemoryReplayGuard,
     Mode, Presigner, Rejection, RejectionResponse, ReplayGuard as _, ReplayLayer, Scheme,
-    SignLayer, Signer, SigningKey, StaticKeys, VerifiedCaller, Verifier, VerifyLayer,
+    SetDigestLayer, SignLayer, Signer, SigningKey, StaticKeys, VerifiedCaller, Verifier,
+    VerifyLayer,
 };
 
 const SECRET: &str = "canary-secret-5f1c";
@@ -324,3 +325,30 @@ async fn what_a_server_knows_of_a_request_prints_neither_its_token_nor_its_signa
 
 /// A digest of another body.
 const OF_ANOTHER: &str = "4a44dc15364204a80fe80e9039455cc1608281820fe2b24f1e5233ade6af1dd5";
+
+#[test]
+fn futures_that_hold_a_request_do_not_print_it() {
+    let credentials = credentials();
+    let signer = Signer::new(credentials.clone());
+    let mut request = Request::post("/").header("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg==");
+    request.headers_mut().unwrap().insert("host", "demo.example".parse().unwrap());
+    let mut request = request.body(Full::<Bytes>::default()).unwrap();
+    signer.sign_request_at(&mut request, now()).unwrap();
+    // As they come off the wire.
+    request.headers_mut().values_mut().for_each(|value| value.set_sensitive(false));
+    let keys = StaticKeys::new().with_key(credentials.access_key_id(), credentials.key().clone());
+    let caller = Verifier::new(keys).verify_request_at(&request, now()).unwrap();
+    request.extensions_mut().insert(caller);
+    let signature = request.headers()["authorization"].to_str().unwrap().to_owned();
+
+    let mut printed = Printed::default();
+    let inner = |_: Request<CheckedBody<_>>| async { Ok::<_, Infallible>(Response::new(())) };
+    let mut check = CheckDigestLayer::new().buffered(100).layer(service_fn(inner));
+    printed.debug("BufferedCheckFuture", &check.call(request.clone()));
+    let inner = |_: Request<BufferedBody>| async { Ok::<_, Infallible>(Response::new(())) };
+    request.headers_mut().remove("content-md5");
+    let mut set = SetDigestLayer::new(Md5Encoding::default()).layer(service_fn(inner));
+    printed.debug("SetDigestFuture", &set.call(request));
+    assert_eq!(printed.0.len(), 2);
+    printed.assert_without(&[SECRET, TOKEN, &signature]);
+}

@@ -89,7 +89,6 @@ pub(super) enum Unheld<E> {
 
 pin_project! {
     /// Reads a body to its end and hashes it.
-    #[derive(Debug)]
     pub(super) struct Buffering<B> {
         #[pin]
         body: B,
