@@ -75,7 +75,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         // The service that was polled ready has to be the one that is called, and a
         // clone of it is not: https://docs.rs/tower-service/0.3/tower_service/trait.Service.html#be-careful-when-cloning-inner-services
         let clone = self.inner.clone();
@@ -84,7 +84,7 @@ where
         let settings = self.settings.clone();
         AsyncResponseFuture(Box::pin(async move {
             if settings.is_exempt(&request) {
-                let request = settings.pass(request);
+                settings.pass(&mut request);
                 return Ok(inner.call(request).await?.map(ResponseBody::inner));
             }
             // The head alone is held while keys are awaited: a body is not `Sync`.
@@ -92,9 +92,12 @@ where
             let target = settings.target(&parts.uri, &parts.extensions);
             let now = settings.clock.now();
             let verdict = verifier.check_async(&parts.method, target, &parts.headers, now).await;
-            match settings.admit(Request::from_parts(parts, body), verdict) {
-                Ok(request) => Ok(inner.call(request).await?.map(ResponseBody::inner)),
-                Err(response) => Ok(response.map(ResponseBody::refused)),
+            let mut request = Request::from_parts(parts, body);
+            match settings.admit(&mut request, verdict) {
+                Ok(()) => Ok(inner.call(request).await?.map(ResponseBody::inner)),
+                Err(rejection) => {
+                    Ok(settings.refuse(request, rejection).map(ResponseBody::refused))
+                }
             }
         }))
     }

@@ -40,17 +40,18 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let settings = &self.settings;
         if settings.is_exempt(&request) {
-            return ResponseFuture::inner(self.inner.call(settings.pass(request)));
+            settings.pass(&mut request);
+            return ResponseFuture::inner(self.inner.call(request));
         }
         let target = settings.target(request.uri(), request.extensions());
         let (method, headers) = (request.method(), request.headers());
         let verdict = self.verifier.check(method, target, headers, settings.clock.now());
-        match settings.admit(request, verdict) {
-            Ok(request) => ResponseFuture::inner(self.inner.call(request)),
-            Err(response) => ResponseFuture::refused(response),
+        match settings.admit(&mut request, verdict) {
+            Ok(()) => ResponseFuture::inner(self.inner.call(request)),
+            Err(rejection) => ResponseFuture::refused(settings.refuse(request, rejection)),
         }
     }
 }
@@ -67,15 +68,13 @@ impl<R, C> Settings<R, C> {
         self.original.and_then(|original| original(extensions)).unwrap_or(uri)
     }
 
-    /// The request as the inner service is to see it, or the response to it.
+    /// Makes a request what the inner service is to see, unless it is refused. In place,
+    /// because requests are large to move.
     pub(super) fn admit<B>(
         &self,
-        mut request: Request<B>,
+        request: &mut Request<B>,
         verdict: Result<VerifiedCaller, Rejection>,
-    ) -> Result<Request<B>, Box<Response<Bytes>>>
-    where
-        R: RejectionResponse,
-    {
+    ) -> Result<(), Rejection> {
         match verdict {
             Ok(caller) => {
                 self.observer.tell(Outcome::Verified(&caller));
@@ -86,27 +85,39 @@ impl<R, C> Settings<R, C> {
             }
             Err(rejection) => {
                 self.observer.tell(Outcome::Refused(&rejection));
-                let (parts, _) = request.into_parts();
-                return Err(rejection.answer(&self.response, &parts));
+                return Err(rejection);
             }
         }
-        Ok(self.strip(request))
+        self.strip(request);
+        Ok(())
     }
 
-    /// An exempt request as the inner service is to see it.
-    pub(super) fn pass<B>(&self, request: Request<B>) -> Request<B> {
+    /// The response to a refused request.
+    #[cold]
+    pub(super) fn refuse<B>(
+        &self,
+        request: Request<B>,
+        rejection: Rejection,
+    ) -> Box<Response<Bytes>>
+    where
+        R: RejectionResponse,
+    {
+        rejection.answer(&self.response, &request.into_parts().0)
+    }
+
+    /// Makes an exempt request what the inner service is to see.
+    pub(super) fn pass<B>(&self, request: &mut Request<B>) {
         self.observer.tell(Outcome::Exempt);
-        self.strip(request)
+        self.strip(request);
     }
 
-    /// The request without the client's credentials, where they are not to be seen.
-    fn strip<B>(&self, mut request: Request<B>) -> Request<B> {
+    /// Takes out the client's credentials, where they are not to be seen.
+    fn strip<B>(&self, request: &mut Request<B>) {
         if self.strip {
             for name in [&AUTHORIZATION, &X_FC_SECURITY_TOKEN, &X_ACS_SECURITY_TOKEN] {
                 request.headers_mut().remove(name);
             }
         }
-        request
     }
 
     fn lets_pass(&self, rejection: &Rejection) -> bool {
