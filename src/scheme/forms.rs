@@ -1,0 +1,368 @@
+//! What the forms write, in the corners that the vectors do not reach.
+
+use super::dialect::Dialect;
+use super::{Family, Scheme, Subject, Terms, acs3};
+use crate::canonical::quirks::Ambiguity;
+use crate::canonical::{Head, Quirks};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+/// What a dialect signs of a request: the canonical request of `ACS3`, the
+/// string-to-sign of other schemes.
+fn written(
+    family: Family,
+    dialect: Dialect,
+    target: &str,
+    headers: &[(&'static str, &'static str)],
+) -> (String, Quirks) {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    let uri = target.parse().unwrap();
+    let head = Head::new(&Method::GET, &uri, &map);
+    let names = acs3::signed_headers(&head);
+    let (scheme, terms) = match family {
+        Family::Fc => (Scheme::Fc, Terms::None),
+        Family::Acs => (Scheme::Acs, Terms::None),
+        Family::Acs3 => (Scheme::Acs3HmacSha256, Terms::SignedHeaders(&names)),
+    };
+    let subject = Subject { head: &head, scheme, terms };
+    let form = dialect.form(family).unwrap();
+    let mut text = Vec::new();
+    let quirks = match subject.write_canonical(form, &mut text) {
+        Some(quirks) => quirks,
+        None => subject.write(form, &mut text),
+    };
+    (String::from_utf8_lossy(&text).into_owned(), quirks)
+}
+
+/// The query as a dialect signs it.
+fn query(family: Family, dialect: Dialect, query: &str) -> String {
+    let (text, _) = written(family, dialect, &format!("/?{query}"), &[]);
+    match family {
+        Family::Fc => text.splitn(6, '\n').nth(5).unwrap().to_owned(),
+        Family::Acs3 => text.split('\n').nth(2).unwrap().to_owned(),
+        Family::Acs => text.split_once("\n/").unwrap().1.to_owned(),
+    }
+}
+
+/// The ways of sorting parameters: by whole pair or by key first, by bytes or by
+/// UTF-16 units.
+const SORTING: [(Family, Dialect, bool, bool); 4] = [
+    (Family::Fc, Dialect::Standard, true, false),
+    (Family::Fc, Dialect::FcJavaGateway, true, true),
+    (Family::Acs, Dialect::Standard, false, false),
+    (Family::Acs, Dialect::AcsJava, false, true),
+];
+
+#[test]
+fn parameters_are_sorted_whatever_their_number_and_their_beginnings() {
+    let ends =
+        ["", "a", "b", "ba", "-", "0", "zz", "é", "～", "😀", "a-longer-end", "a-longer-enc"];
+    let leads = ["", "k", "eight-by", "nine-byte", "a-beginning-of-many-bytes-", "😀", "～～～"];
+    let mut random = 0x5eed_0006_u64;
+    let mut below = |bound: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random >> 33) as usize % bound
+    };
+    for count in 1..80 {
+        for lead in leads {
+            let parameters: Vec<(String, &str)> = (0..count)
+                .map(|_| {
+                    let key =
+                        format!("{lead}{}{}", ends[below(ends.len())], ends[below(ends.len())]);
+                    (key, ["1", "2", "", "a", "～", "😀"][below(6)])
+                })
+                .filter(|(key, _)| !key.is_empty())
+                .collect();
+            let sent: Vec<_> =
+                parameters.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            for (family, dialect, by_pair, by_utf16) in SORTING {
+                let order = |text: &str| -> Vec<u32> {
+                    match by_utf16 {
+                        true => text.encode_utf16().map(u32::from).collect(),
+                        false => text.bytes().map(u32::from).collect(),
+                    }
+                };
+                let mut sorted = parameters.clone();
+                sorted.sort_by_cached_key(|(key, value)| match by_pair {
+                    true => (order(&format!("{key}={value}")), Vec::new()),
+                    false => (order(key), order(value)),
+                });
+                let expected: Vec<_> = sorted
+                    .iter()
+                    .map(|(key, value)| match (family, *value) {
+                        (Family::Acs, "") => key.clone(),
+                        _ => format!("{key}={value}"),
+                    })
+                    .collect();
+                let expected = match family {
+                    Family::Fc => expected.join("\n"),
+                    _ if expected.is_empty() => String::new(),
+                    _ => format!("?{}", expected.join("&")),
+                };
+                assert_eq!(query(family, dialect, &sent.join("&")), expected, "{dialect} {sent:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn of_repeated_headers_the_first_the_last_or_all_are_signed() {
+    let headers = |count: usize| {
+        &[("x-acs-a", "b"), ("x-acs-a", " a "), ("x-acs-a", "c"), ("x-acs-a", "a")][..count]
+    };
+    for (family, dialect, expected) in [
+        (Family::Acs, Dialect::Standard, ["b", "b", "b", "b"]),
+        (Family::Acs3, Dialect::Standard, ["b", "a,b", "a,b,c", "a,a,b,c"]),
+        (Family::Acs, Dialect::AcsJava, ["b", "b", "b", "b"]),
+        (Family::Acs, Dialect::AcsNode, ["b", "b", "b", "b"]),
+        (Family::Acs3, Dialect::Acs3Py, ["b", "a,b", "a,b,c", "a,a,b,c"]),
+        (Family::Acs3, Dialect::Acs3Node, ["b", "a,b", "a,b,c", "a,a,b,c"]),
+        (Family::Acs3, Dialect::Acs3Go, ["b", "a,b", "a,b,c", "a,a,b,c"]),
+        (Family::Acs3, Dialect::Acs3GoDoc, ["b", "b", "b", "b"]),
+        (Family::Acs3, Dialect::Acs3Java, ["b", "a", "c", "a"]),
+        (Family::Acs3, Dialect::Acs3JavaDoc, ["b", "a", "c", "a"]),
+    ] {
+        for (count, expected) in (1..).zip(expected) {
+            let (text, quirks) = written(family, dialect, "/", headers(count));
+            assert!(text.contains(&format!("\nx-acs-a:{expected}\n")), "{dialect} {count}: {text}");
+            let repeated = quirks.contains(Quirks::REPEATED_HEADER);
+            assert_eq!(repeated, count > 1, "{dialect} {count}");
+        }
+    }
+    let headers = [("x-fc-a", "b"), ("x-fc-a", "a"), ("x-fc-b", "c"), ("x-fc-a", "c")];
+    for (dialect, expected) in [
+        (Dialect::Standard, "b"),
+        (Dialect::FcGoFc, "b"),
+        (Dialect::FcApi, "b"),
+        (Dialect::FcPyGateway, "b,a,c"),
+        (Dialect::FcJavaGateway, "b,a,c"),
+        (Dialect::FcNodeFc2, "b,a,c"),
+        (Dialect::FcPyFc2, "b,a,c"),
+    ] {
+        let (text, _) = written(Family::Fc, dialect, "/", &headers);
+        let lines = format!("\nx-fc-a:{expected}\nx-fc-b:c\n/");
+        assert!(text.contains(&lines), "{dialect}: {text}");
+    }
+}
+
+#[test]
+fn what_is_not_utf8_is_replaced_wherever_it_stands() {
+    for (sent, expected) in [
+        ("a=%FF", "a=%EF%BF%BD"),
+        ("%FF=a", "%EF%BF%BD=a"),
+        // Beside what is encoded though it was not sent so.
+        ("a=%FF!", "a=%EF%BF%BD%21"),
+        ("a=!%FF", "a=%21%EF%BF%BD"),
+        // Three bytes for three.
+        ("a=%F0%9F%98", "a=%EF%BF%BD"),
+        ("%F0%9F%98=%F0%9F%98", "%EF%BF%BD=%EF%BF%BD"),
+        ("a=%C3%A9", "a=%C3%A9"),
+    ] {
+        assert_eq!(query(Family::Acs3, Dialect::Acs3Java, sent), expected, "{sent}");
+        let target = format!("/?{sent}");
+        let (_, quirks) = written(Family::Acs3, Dialect::Acs3Java, &target, &[]);
+        assert_eq!(quirks.contains(Quirks::NOT_UTF8), expected.contains("%EF%BF%BD"), "{sent}");
+        // Others keep it.
+        assert_eq!(query(Family::Acs3, Dialect::Standard, sent), sent.replace('!', "%21"));
+    }
+}
+
+#[test]
+fn each_ambiguity_of_a_target_is_reported_where_it_is_and_nowhere_else() {
+    use Dialect::{Acs3GoDoc, Acs3JavaDoc, Acs3Node, Acs3PyDoc, FcPyGateway, Standard};
+    let none = Quirks::NONE;
+    for (family, dialect, target, expected) in [
+        (Family::Fc, Standard, "/a?b=c&d", none),
+        (Family::Fc, Standard, "/a+b?c+d=e+f", none),
+        (Family::Fc, Standard, "/%", Quirks::PATH_MALFORMED),
+        (Family::Fc, Standard, "/%0A%2F%25", {
+            Quirks::PATH_NEWLINE.with(Quirks::PATH_SLASH).with(Quirks::PATH_PERCENT)
+        }),
+        (Family::Fc, Standard, "/?%0A", Quirks::KEY_NEWLINE),
+        (Family::Fc, Standard, "/?a=%0A", Quirks::VALUE_NEWLINE),
+        (Family::Fc, Standard, "/?%3D=%3D", Quirks::KEY_EQUALS),
+        (Family::Fc, Standard, "/?%26", Quirks::KEY_AMPERSAND),
+        (Family::Fc, Standard, "/?a=%26", Quirks::VALUE_AMPERSAND),
+        (Family::Fc, Standard, "/?%25=%25", Quirks::KEY_PERCENT),
+        (Family::Fc, Standard, "/?%2B=%2B", Quirks::KEY_PLUS),
+        (Family::Fc, Standard, "/?a%20b%C3%A9%21=%3B", none),
+        (Family::Fc, Standard, "/?a;b", Quirks::SEMICOLON),
+        (Family::Fc, Standard, "/?a%b", Quirks::MALFORMED),
+        (Family::Fc, Standard, "/?a%", Quirks::MALFORMED),
+        (Family::Fc, Standard, "/?x-fc-expires=1", Quirks::EXPIRES_AS_DATE),
+        (Family::Fc, Standard, "/?x-fc-signature", Quirks::QUERY_CREDENTIALS),
+        (Family::Fc, Standard, "/?x-fc-access-key-id", Quirks::QUERY_CREDENTIALS),
+        (Family::Fc, Standard, "/?x-fc-security-token", Quirks::QUERY_CREDENTIALS),
+        (Family::Fc, Standard, "/?x-fc-signature2&x-fc-expires2", none),
+        (Family::Fc, FcPyGateway, "/a+b?c+d", Quirks::PLUS),
+        (Family::Fc, FcPyGateway, "/%FF?%FF", Quirks::PATH_NOT_UTF8.with(Quirks::NOT_UTF8)),
+        (Family::Fc, Dialect::FcApi, "/", none),
+        (Family::Fc, Dialect::FcApi, "/?a", Quirks::UNSIGNED_QUERY),
+        (Family::Acs3, Standard, "/a+b!c%41", none),
+        (Family::Acs3, Standard, "/a%b", Quirks::PATH_MALFORMED),
+        (Family::Acs3, Standard, "/%FF?%FF=a&a=b&a", none),
+        (Family::Acs3, Acs3Node, "/a+b", Quirks::PATH_PLUS),
+        (Family::Acs3, Acs3Node, "/ab$*~%7E", none),
+        (Family::Acs3, Acs3GoDoc, "/a%2Bb", Quirks::PATH_PLUS),
+        (Family::Acs3, Acs3GoDoc, "/ab", none),
+        // It replaces the dollar sign, not the plus.
+        (Family::Acs3, Acs3PyDoc, "/a+b$", none),
+        (Family::Acs3, Acs3PyDoc, "/?a=1&a=2", Quirks::REPEATED_KEY),
+        (Family::Acs3, Acs3PyDoc, "/?a=&b=1", Quirks::BLANK_VALUE),
+        (Family::Acs3, Acs3PyDoc, "/?a&b=1", Quirks::BLANK_VALUE),
+        (Family::Acs3, Acs3PyDoc, "/?a=1&b=2", none),
+        (Family::Acs3, Acs3PyDoc, "/?%FF=", Quirks::BLANK_VALUE.with(Quirks::NOT_UTF8)),
+        (Family::Acs3, Acs3JavaDoc, "/?=1&b=1", Quirks::NAMELESS),
+        (Family::Acs3, Acs3JavaDoc, "/?=%FF", Quirks::NAMELESS.with(Quirks::NOT_UTF8)),
+        (Family::Acs3, Acs3JavaDoc, "/?a=1;a=2", Quirks::SEMICOLON.with(Quirks::REPEATED_KEY)),
+    ] {
+        assert_eq!(written(family, dialect, target, &[]).1, expected, "{dialect} {target}");
+    }
+}
+
+#[test]
+fn an_equals_sign_is_added_to_a_query_of_any_length() {
+    for len in (1..=300).chain(2_000..2_100).chain(4_000..4_200) {
+        let key = "k".repeat(len);
+        assert_eq!(query(Family::Fc, Dialect::Standard, &key), format!("{key}="), "{len}");
+        assert_eq!(query(Family::Acs, Dialect::Standard, &key), format!("?{key}"), "{len}");
+    }
+}
+
+#[test]
+fn headers_that_go_unsigned_or_are_odd_are_reported_where_they_are_and_nowhere_else() {
+    let none = Quirks::NONE;
+    let date = ("date", "now");
+    for (family, headers, expected) in [
+        (Family::Acs, &[date, ("x-acs-a", "1")][..], none),
+        (Family::Acs, &[date, ("x-fc-a", "1")], Quirks::UNSIGNED_HEADER),
+        (Family::Acs, &[date, ("accept", "undefined")], Quirks::ACCEPT_UNDEFINED),
+        (Family::Acs, &[date, ("accept", "undefined2")], none),
+        (Family::Acs, &[date, ("accept", "a"), ("accept", "a")], Quirks::REPEATED_HEADER),
+        (Family::Acs, &[date, date], Quirks::REPEATED_HEADER),
+        (Family::Acs, &[("content-md5", "a"), ("content-md5", "a")], Quirks::REPEATED_HEADER),
+        (Family::Acs, &[("content-type", "a"), ("content-type", "a")], Quirks::REPEATED_HEADER),
+        (Family::Acs, &[("x-other", "a"), ("x-other", "a")], none),
+        (Family::Fc, &[date, ("x-acs-a", "1"), ("x-fc-a", "1")], none),
+        (Family::Fc, &[("x-acs-a", "1"), ("x-acs-a", "1")], none),
+        (Family::Fc, &[("x-fc-a", "1"), ("x-fc-a", "1")], Quirks::REPEATED_HEADER),
+        (Family::Fc, &[("content-md5", "a"), ("content-md5", "a")], Quirks::REPEATED_HEADER),
+        (Family::Fc, &[("content-type", "a"), ("content-type", "a")], Quirks::REPEATED_HEADER),
+        (Family::Acs3, &[("x-acs-a", "1"), ("x-fc-a", "1"), ("host", "a")], none),
+        (Family::Acs3, &[("x-acs-content-sha256", "1")], none),
+        (Family::Acs3, &[("content-type", "a"), ("content-type", "a")], Quirks::REPEATED_HEADER),
+    ] {
+        let (_, quirks) = written(family, Dialect::Standard, "/", headers);
+        assert_eq!(quirks, expected, "{family:?} {headers:?}");
+    }
+}
+
+#[test]
+fn ambiguities_print_their_names() {
+    let both = Quirks::PATH_SLASH | Quirks::SEMICOLON;
+    assert_eq!(format!("{both:?}"), "{PathSlash, Semicolon}");
+    assert_eq!(format!("{:?}", Quirks::NONE), "{}");
+}
+
+/// What a form refuses beyond what all of them do, by the ends of the names of the
+/// dialects, `*` being all of a family.
+const REFUSED: [(Family, &str, &[Ambiguity]); 11] = {
+    use Ambiguity::*;
+    use Family::*;
+    [
+        // The path is signed decoded.
+        (Fc, "standard py-gateway py-fc2 go-fc api", &[PathNewline, PathSlash]),
+        (Acs3, "go-doc java-doc", &[PathNewline, PathSlash, PathPercent]),
+        // `+` is signed as a space.
+        (Acs3, "node go node-doc go-doc", &[PathPlus]),
+        // Parameters are signed unencoded.
+        (Fc, "*", &[KeyNewline, KeyEquals, KeyAmpersand, ValueNewline]),
+        (Acs, "*", &[KeyNewline, KeyEquals, KeyAmpersand, ValueNewline, ValueAmpersand]),
+        (Fc, "py-gateway", &[Plus, ValueAmpersand]),
+        // Their names are.
+        (
+            Acs3,
+            "py node go py-doc node-doc go-doc",
+            &[KeyNewline, KeyEquals, KeyAmpersand, KeyPercent],
+        ),
+        (Acs3, "go go-doc", &[KeyPlus]),
+        // Some of them are left out.
+        (Acs3, "py-doc node-doc go-doc java-doc", &[RepeatedKey]),
+        (Acs3, "py-doc", &[BlankValue]),
+        (Acs3, "java-doc", &[Nameless]),
+    ]
+};
+
+#[test]
+fn each_form_refuses_what_its_way_of_signing_makes_ambiguous_and_nothing_else() {
+    use Ambiguity::{
+        AcceptUndefined, ExpiresAsDate, Malformed, NotUtf8, PathMalformed, PathNotUtf8,
+        RepeatedHeader, Semicolon, UnsignedHeader, UnsignedQuery,
+    };
+    let by_all = [
+        AcceptUndefined,
+        ExpiresAsDate,
+        Malformed,
+        NotUtf8,
+        PathMalformed,
+        PathNotUtf8,
+        RepeatedHeader,
+        Semicolon,
+        UnsignedHeader,
+        UnsignedQuery,
+    ];
+    for family in [Family::Fc, Family::Acs3, Family::Acs] {
+        for dialect in Dialect::ALL {
+            let Some(form) = dialect.form(family) else { continue };
+            let name = dialect.name().rsplit('/').next().unwrap();
+            let by_this = REFUSED.iter().filter(|(of, names, _)| {
+                *of == family && (*names == "*" || names.split(' ').any(|each| each == name))
+            });
+            let expected = by_this.flat_map(|(.., refused)| *refused).chain(&by_all);
+            let expected = expected.fold(Quirks::NONE, |all, each| all | Quirks::of(*each));
+            assert_eq!(form.refuses, expected, "{family:?} {dialect}");
+        }
+    }
+}
+
+#[test]
+fn x_fc_expires_is_signed_for_the_date_where_go_and_java_do_so() {
+    let date = [("date", "now")];
+    for (dialect, expected) in [
+        (Dialect::Standard, "soon"),
+        (Dialect::FcJavaGateway, "soon"),
+        (Dialect::FcPyGateway, "now"),
+        (Dialect::FcNodeFc2, "now"),
+        (Dialect::FcPyFc2, "now"),
+        (Dialect::FcGoFc, "now"),
+        (Dialect::FcApi, "now"),
+    ] {
+        for (target, expected) in [
+            ("/?x-fc-expires=soon", expected),
+            ("/?a=x-fc-&x-fc-expires=soon&x-fc-expires=late", expected),
+            ("/?x-fc-expires2=soon&x-fc-expire=soon", "now"),
+            ("/x-fc-expires=soon?x", "now"),
+        ] {
+            let (text, _) = written(Family::Fc, dialect, target, &date);
+            assert_eq!(text.split('\n').nth(3), Some(expected), "{dialect} {target}");
+        }
+    }
+}
+
+#[test]
+fn node_signs_undefined_for_the_absence_of_an_accept_header() {
+    for (dialect, absent) in
+        [(Dialect::Standard, ""), (Dialect::AcsJava, ""), (Dialect::AcsNode, "undefined")]
+    {
+        for (headers, expected) in
+            [(&[][..], absent), (&[("accept", "")], ""), (&[("accept", "a/b")], "a/b")]
+        {
+            let (text, _) = written(Family::Acs, dialect, "/", headers);
+            assert_eq!(text.split('\n').nth(1), Some(expected), "{dialect} {headers:?}");
+        }
+    }
+}
