@@ -5,6 +5,7 @@ use super::{Family, Scheme, Subject, Terms, acs3};
 use crate::canonical::quirks::Ambiguity;
 use crate::canonical::{Head, Quirks};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use std::fmt::Write as _;
 
 /// What a dialect signs of a request: the canonical request of `ACS3`, the
 /// string-to-sign of other schemes.
@@ -33,14 +34,26 @@ fn written(
         Some(quirks) => quirks,
         None => subject.write(form, &mut text),
     };
-    (String::from_utf8_lossy(&text).into_owned(), quirks)
+    (shown(&text), quirks)
+}
+
+/// Bytes as text, with `\xFF` for one that is not of UTF-8.
+fn shown(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            write!(text, "\\x{byte:02X}").unwrap();
+        }
+    }
+    text
 }
 
 /// The query as a dialect signs it.
 fn query(family: Family, dialect: Dialect, query: &str) -> String {
     let (text, _) = written(family, dialect, &format!("/?{query}"), &[]);
     match family {
-        Family::Fc => text.splitn(6, '\n').nth(5).unwrap().to_owned(),
+        Family::Fc => text.splitn(6, '\n').nth(5).unwrap_or_default().to_owned(),
         Family::Acs3 => text.split('\n').nth(2).unwrap().to_owned(),
         Family::Acs => text.split_once("\n/").unwrap().1.to_owned(),
     }
@@ -364,5 +377,151 @@ fn node_signs_undefined_for_the_absence_of_an_accept_header() {
             let (text, _) = written(Family::Acs, dialect, "/", headers);
             assert_eq!(text.split('\n').nth(1), Some(expected), "{dialect} {headers:?}");
         }
+    }
+}
+
+#[test]
+fn each_dialect_signs_an_odd_target_in_its_own_way() {
+    let path_sent = "/%41+*$%7E%C3%A9%FF!/+*$%7E";
+    let query_sent = "z=1&a=0&a+b=c+d&%FF=%FF!&h=%zz&k%2B*%7E=v%2B*&&=n&e&f=&z=0\
+                      &%EF%BD%9E=1&%F0%9F%98%80=2&s=1;t=2&u=1%26v=2&m=~";
+    let known = [
+        (
+            Family::Fc,
+            "standard",
+            "/A+*$~é\\xFF!/+*$~",
+            "=n\na b=c d\na=0\ne=\nf=\nk+*~=v+*\nm=~\nu=1&v=2\nz=0\nz=1\n～=1\n😀=2\n\
+             \\xFF=\\xFF!",
+        ),
+        (
+            Family::Fc,
+            "fc/py-gateway",
+            "/A+*$~é\u{fffd}!/+*$~",
+            "z=1\na=0\na+b=c+d\n\u{fffd}=\u{fffd}!\nh=%zz\nk+*~=v+*\n\n=n\ne\nf=\nz=0\n\
+             ～=1\n😀=2\ns=1;t=2\nu=1\nv=2\nm=~",
+        ),
+        (
+            Family::Fc,
+            "fc/java-gateway",
+            "/%41+*$%7E%C3%A9%FF!/+*$%7E",
+            "\n=n\na b=c d\na=0\ne\nf=\nh=%zz\nk+*~=v+*\nm=~\ns=1;t=2\nu=1&v=2\nz=0\n\
+             z=1\n😀=2\n～=1\n\u{fffd}=\u{fffd}!",
+        ),
+        (
+            Family::Fc,
+            "fc/node-fc2",
+            "/%41+*$%7E%C3%A9%FF!/+*$%7E",
+            "=n\na b=c d\na=0\ne=\nf=\nh=%zz\nk+*~=v+*\nm=~\ns=1;t=2\nu=1&v=2\nz=0\n\
+             z=1\n😀=2\n～=1\n\u{fffd}=\u{fffd}!",
+        ),
+        (
+            Family::Fc,
+            "fc/py-fc2",
+            "/A+*$~é\u{fffd}!/+*$~",
+            "=n\na b=c d\na=0\ne=\nf=\nh=%zz\nk+*~=v+*\nm=~\ns=1;t=2\nu=1&v=2\nz=0\n\
+             z=1\n～=1\n\u{fffd}=\u{fffd}!\n😀=2",
+        ),
+        (
+            Family::Fc,
+            "fc/go-fc",
+            "/A+*$~é\\xFF!/+*$~",
+            "=n\na b=c d\na=0\ne=\nf=\nk+*~=v+*\nm=~\nu=1&v=2\nz=0\nz=1\n～=1\n😀=2\n\
+             \\xFF=\\xFF!",
+        ),
+        (Family::Fc, "fc/api", "/A+*$~é\\xFF!/+*$~", ""),
+        (
+            Family::Acs3,
+            "standard",
+            "/A%2B%2A%24~%C3%A9%FF%21/%2B%2A%24~",
+            "=n&a=0&a%20b=c%20d&e=&f=&h=%25zz&k%2B%2A~=v%2B%2A&m=~&s=1%3Bt%3D2&\
+             u=1%26v%3D2&z=0&z=1&%EF%BD%9E=1&%F0%9F%98%80=2&%FF=%FF%21",
+        ),
+        (
+            Family::Acs3,
+            "acs3/py",
+            "/%41+*$%7E%C3%A9%FF!/+*$%7E",
+            "=n&a=0&a b=c%20d&e=&f=&h=%25zz&k+*~=v%2B%2A&m=~&s=1%3Bt%3D2&u=1%26v%3D2&\
+             z=0&z=1&～=1&\u{fffd}=%EF%BF%BD%21&😀=2",
+        ),
+        (
+            Family::Acs3,
+            "acs3/node",
+            "/%41%20%2A$~%C3%A9%FF!/+*$%7E",
+            "=n&a=0&a b=c%20d&e=&f=&h=%25zz&k+*~=v%2B%2A&m=~&s=1%3Bt%3D2&u=1%26v%3D2&\
+             z=0&z=1&😀=2&～=1&\u{fffd}=%EF%BF%BD%21",
+        ),
+        (
+            Family::Acs3,
+            "acs3/go",
+            "/%41%20%2A$~%C3%A9%FF!/%20%2A$~",
+            "=n&a=0&a b=c%20d&e=&f=&k%20%2A~=v%2B%2A&m=~&u=1%26v%3D2&z=0&z=1&～=1&😀=2&\
+             \\xFF=%FF%21",
+        ),
+        (
+            Family::Acs3,
+            "acs3/java",
+            "/%41+*$%7E%C3%A9%FF!/+*$%7E",
+            "=n&a=0&a%20b=c%20d&e=&f=&h=%25zz&k%2B%2A~=v%2B%2A&m=~&s=1%3Bt%3D2&\
+             u=1%26v%3D2&z=0&z=1&%F0%9F%98%80=2&%EF%BD%9E=1&%EF%BF%BD=%EF%BF%BD%21",
+        ),
+        (
+            Family::Acs3,
+            "acs3/py-doc",
+            "/%41+*%24%7E%C3%A9%FF!/+*%24%7E",
+            "=n&a=0&a b=c%20d&h=%25zz&k+*~=v%2B%2A&m=~&s=1%3Bt%3D2&u=1%26v%3D2&z=1&～=1&\
+             \u{fffd}=%EF%BF%BD%21&😀=2",
+        ),
+        (
+            Family::Acs3,
+            "acs3/node-doc",
+            "/%41%20%2A%24~%C3%A9%FF!/+*$%7E",
+            "=n&a=0&a b=c%20d&e=&f=&h=%25zz&k+*~=v%2B%2A&m=~&s=1%3Bt%3D2&u=1%26v%3D2&\
+             z=0&😀=2&～=1&\u{fffd}=%EF%BF%BD%21",
+        ),
+        (
+            Family::Acs3,
+            "acs3/go-doc",
+            "/A%20%2A%24~é\\xFF!/%20%2A%24~",
+            "=n&a=0&a b=c%20d&e=&f=&k%20%2A~=v%2B%2A&m=~&u=1%26v%3D2&z=1&～=1&😀=2&\
+             \\xFF=%FF%21",
+        ),
+        (
+            Family::Acs3,
+            "acs3/java-doc",
+            "/A+*%24~é\u{fffd}!/+*%24~",
+            "a=0&a%20b=c%20d&e=&f=&h=%25zz&k%2B%2A~=v%2B%2A&m=~&s=1&t=2&u=1%26v%3D2&\
+             z=0&%F0%9F%98%80=2&%EF%BD%9E=1&%EF%BF%BD=%EF%BF%BD%21",
+        ),
+        (
+            Family::Acs,
+            "standard",
+            "/%41+*$%7E%C3%A9%FF!/+*$%7E",
+            "?=n&a=0&a b=c d&e&f&h=%zz&k+*~=v+*&m=~&s=1;t=2&u=1&v=2&z=0&z=1&～=1&😀=2&\
+             \\xFF=\\xFF!",
+        ),
+        (
+            Family::Acs,
+            "acs/node",
+            "/%41+*$%7E%C3%A9%FF!/+*$%7E",
+            "?=n&a=0&a b=c d&e=&f=&h=%zz&k+*~=v+*&m=~&s=1;t=2&u=1&v=2&z=0&z=1&😀=2&～=1&\
+             \u{fffd}=\u{fffd}!",
+        ),
+        (
+            Family::Acs,
+            "acs/java",
+            "/%41+*$%7E%C3%A9%FF!/+*$%7E",
+            "?=n&a=0&a b=c d&e&f&h=%zz&k+*~=v+*&m=~&s=1;t=2&u=1&v=2&z=0&z=1&😀=2&～=1&\
+             \u{fffd}=\u{fffd}!",
+        ),
+    ];
+    let forms = [Family::Fc, Family::Acs3, Family::Acs]
+        .map(|family| Dialect::ALL.iter().filter(|dialect| dialect.form(family).is_some()).count());
+    assert_eq!(known.len(), forms.iter().sum::<usize>());
+    for (family, name, path_signed, query_signed) in known {
+        let dialect = name.parse().unwrap();
+        let (text, _) = written(family, dialect, path_sent, &[]);
+        let path = text.lines().find(|line| line.starts_with('/'));
+        assert_eq!(path, Some(path_signed), "{family:?} {dialect}");
+        assert_eq!(query(family, dialect, query_sent), query_signed, "{family:?} {dialect}");
     }
 }
