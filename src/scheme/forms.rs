@@ -1,6 +1,7 @@
 //! What the forms write, in the corners that the vectors do not reach.
 
-use super::dialect::Dialect;
+use super::dialect::{Dialect, Form};
+use super::reduce::Seen;
 use super::{Family, Scheme, Subject, Terms, acs3};
 use crate::canonical::quirks::Ambiguity;
 use crate::canonical::{Head, Quirks};
@@ -523,5 +524,95 @@ fn each_dialect_signs_an_odd_target_in_its_own_way() {
         let path = text.lines().find(|line| line.starts_with('/'));
         assert_eq!(path, Some(path_signed), "{family:?} {dialect}");
         assert_eq!(query(family, dialect, query_sent), query_signed, "{family:?} {dialect}");
+    }
+}
+
+/// How many strings-to-sign are compared before a request is refused that has no
+/// signature of any dialect.
+fn tried(family: Family, target: &str, headers: &[(&'static str, &'static str)]) -> usize {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    let uri = target.parse().unwrap();
+    let seen = Seen::of(&Head::new(&Method::GET, &uri, &map));
+    let mut forms: Vec<Form> = Vec::new();
+    for form in Dialect::ALL.iter().filter_map(|dialect| dialect.form(family)) {
+        let reduced = form.reduced(&seen);
+        if !forms.contains(&reduced) {
+            forms.push(reduced);
+        }
+    }
+    forms.len()
+}
+
+#[test]
+fn a_refusal_costs_one_string_to_sign_for_each_form_that_may_write_another() {
+    const FAMILIES: [Family; 3] = [Family::Fc, Family::Acs3, Family::Acs];
+    for (target, expected) in [
+        ("/", [2, 1, 2]),
+        ("/a/b-c._~", [2, 1, 2]),
+        ("/a?b=c", [2, 1, 2]),
+        ("/?b=c&d=e", [3, 3, 2]),
+        ("/?b", [3, 2, 2]),
+        ("/?b=", [3, 2, 2]),
+        ("/?b=&c=d", [4, 4, 2]),
+        ("/?=b", [2, 2, 2]),
+        ("/?=b&c=d", [3, 4, 2]),
+        ("/?b=c&", [4, 4, 2]),
+        ("/?b=c&&d=e", [4, 4, 2]),
+        ("/?&", [4, 4, 2]),
+        ("/%41", [3, 3, 2]),
+        ("/%20", [3, 2, 2]),
+        ("/%2b", [3, 5, 2]),
+        ("/%2B", [3, 4, 2]),
+        ("/%2f", [3, 3, 2]),
+        ("/%FF", [4, 3, 2]),
+        ("/%", [2, 2, 2]),
+        ("/a%2", [2, 2, 2]),
+        ("/+", [2, 3, 2]),
+        ("/*", [2, 3, 2]),
+        ("/%7E", [3, 5, 2]),
+        ("/$", [2, 3, 2]),
+        ("/++", [2, 4, 2]),
+        ("/$$", [2, 4, 2]),
+        ("/+/+", [2, 4, 2]),
+        ("/**", [2, 4, 2]),
+        ("/%7E%7E", [3, 6, 2]),
+        ("/$+", [2, 5, 2]),
+        ("/%2B%2B", [3, 5, 2]),
+        ("/%24", [3, 3, 2]),
+        ("/%24%24", [3, 4, 2]),
+        ("/%257E", [3, 4, 2]),
+        ("/!", [2, 2, 2]),
+        ("/?a+b=c", [3, 3, 2]),
+        ("/?a=b%20c", [3, 3, 2]),
+        ("/?%41=b", [3, 1, 2]),
+        ("/?a=%C3%A9", [3, 3, 2]),
+        ("/?a=%C3%A9&b=c", [4, 9, 3]),
+        ("/?a=%FF", [4, 4, 3]),
+        ("/?a=%FF&b=c", [5, 9, 3]),
+        ("/?a=b;c=d", [5, 7, 2]),
+        ("/?;", [5, 7, 2]),
+        ("/?a=%", [3, 3, 2]),
+        ("/?a=%zz&b=c", [4, 7, 2]),
+        ("/?a=!", [2, 3, 2]),
+        ("/?a=b-._~", [2, 1, 2]),
+        ("/?a=b=c", [2, 1, 2]),
+        ("/?a=%26b", [3, 3, 2]),
+        ("/?x-fc-expires=1", [3, 1, 2]),
+        ("/?a=x-fc-expires", [2, 1, 2]),
+        ("/?a=b&x%2Dfc-expires=1", [4, 3, 2]),
+    ] {
+        assert_eq!(FAMILIES.map(|family| tried(family, target, &[])), expected, "{target}");
+    }
+    for (headers, expected) in [
+        (&[][..], [2, 1, 2]),
+        (&[("accept", "a")], [2, 1, 1]),
+        (&[("accept", "")], [2, 1, 1]),
+        (&[("x-acs-a", "1"), ("x-acs-a", "1")], [3, 3, 2]),
+        (&[("x-acs-a", "1"), ("x-acs-b", "1")], [2, 1, 2]),
+    ] {
+        assert_eq!(FAMILIES.map(|family| tried(family, "/", headers)), expected, "{headers:?}");
     }
 }
