@@ -156,6 +156,15 @@ fn an_x_fc_header_goes_unsigned_under_acs_and_is_refused() {
     let rejection = verifier().verify_at(&parts, now()).unwrap_err();
     assert_eq!(rejection.kind(), RejectionKind::UnsignedHeader);
     assert!(rejection.message().contains("x-fc-invocation-type"), "{rejection}");
+
+    // An x-acs- header beside it is signed, and needs no exemption.
+    let parts = signed(Scheme::Acs, get("/").header("x-acs-a", "b").header("x-fc-a", "b"));
+    let rejection = verifier().verify_at(&parts, now()).unwrap_err();
+    assert!(rejection.message().contains("x-fc-a "), "{rejection}");
+    let exempt = verifier().with_insecure_unsigned_header(HeaderName::from_static("x-fc-a"));
+    assert_eq!(kind(exempt.verify_at(&parts, now())), None);
+    let other = verifier().with_insecure_unsigned_header(HeaderName::from_static("x-fc-b"));
+    assert_eq!(kind(other.verify_at(&parts, now())), Some(RejectionKind::UnsignedHeader));
 }
 
 #[test]
@@ -274,6 +283,25 @@ fn a_presigned_url_ends_within_bounds() {
 }
 
 #[test]
+fn a_presigned_url_is_read_in_the_documented_form_whatever_dialects_are_accepted() {
+    let url = Presigner::new(credentials()).presign_at(
+        &Method::GET,
+        &"/a%20b?c=d".parse().unwrap(),
+        &HeaderMap::new(),
+        Duration::from_secs(60),
+        now(),
+    );
+    let parts = parts(get(&url.unwrap().into_uri().to_string()));
+    for dialects in
+        [Dialects::STANDARD, Dialect::FcApi.into(), Dialect::FcJavaGateway.into(), Dialects::ALL]
+    {
+        let verifier = verifier().with_dialects(dialects);
+        let caller = verifier.verify_at(&parts, now()).unwrap();
+        assert_eq!((caller.scheme(), caller.dialect()), (Scheme::FcPresigned, Dialect::Standard));
+    }
+}
+
+#[test]
 fn a_path_that_dialects_read_differently_is_refused_when_both_are_accepted() {
     let parts = signed(Scheme::Fc, get("/a%2520b"));
     assert_eq!(kind(verifier().verify_at(&parts, now())), None);
@@ -339,8 +367,14 @@ fn a_clock_difference_of_15_minutes_is_the_most_by_default() {
             assert_eq!(kind(verifier().verify_at(&parts, at)), None, "{scheme}");
         }
         for at in [now() + more, now() - more] {
-            let verdict = kind(verifier().verify_at(&parts, at));
-            assert_eq!(verdict, Some(RejectionKind::RequestTimeTooSkewed), "{scheme}");
+            let rejection = verifier().verify_at(&parts, at).unwrap_err();
+            assert_eq!(rejection.kind(), RejectionKind::RequestTimeTooSkewed, "{scheme}");
+            // It says when the request was signed, as that scheme writes times.
+            let time = match scheme {
+                Scheme::Acs3HmacSha256 => "'2027-01-15T08:00:00Z'",
+                _ => "'Fri, 15 Jan 2027 08:00:00 GMT'",
+            };
+            assert!(rejection.message().contains(time), "{scheme}: {rejection}");
         }
     }
 }
