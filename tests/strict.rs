@@ -102,6 +102,15 @@ fn every_refusal_can_be_lifted_alone_and_is_then_reported() {
 }
 
 #[test]
+fn a_verifier_prints_what_it_was_told_to_accept() {
+    let lenient = verifier().with_insecure_allowance(Ambiguity::Semicolon).unwrap();
+    let shown = format!("{:?}", lenient.with_dialects(Dialect::FcApi));
+    for part in ["FcPresigned", "{FcApi}", "max_skew: 900s", "604800s", "allowed: {Semicolon}"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+}
+
+#[test]
 fn what_is_never_let_through_cannot_be_lifted() {
     for ambiguity in [Ambiguity::QueryCredentials, Ambiguity::AbsentHeader] {
         let error = verifier().with_insecure_allowance(ambiguity).unwrap_err();

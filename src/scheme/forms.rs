@@ -616,3 +616,34 @@ fn a_refusal_costs_one_string_to_sign_for_each_form_that_may_write_another() {
         assert_eq!(FAMILIES.map(|family| tried(family, "/", headers)), expected, "{headers:?}");
     }
 }
+
+#[test]
+fn a_query_is_encoded_anew_by_acs3_however_it_was_sent() {
+    for (sent, signed) in [
+        ("a=b", "a=b"),
+        ("a=%41", "a=A"),
+        ("%61=%7E", "a=~"),
+        ("a=%7e%2d%5F%2E", "a=~-_."),
+        ("a=%2B", "a=%2B"),
+        ("a=%2b", "a=%2B"),
+        ("a=b%2Bc%20d", "a=b%2Bc%20d"),
+        ("a=%C3%A9", "a=%C3%A9"),
+        ("a=%c3%A9", "a=%C3%A9"),
+        ("a=é", "a=%C3%A9"),
+        ("é=%C3%A9", "%C3%A9=%C3%A9"),
+        ("a+b=c+d", "a%20b=c%20d"),
+        ("a=b=c", "a=b%3Dc"),
+        ("a=b%3Dc", "a=b%3Dc"),
+        ("a==", "a=%3D"),
+        ("a=!", "a=%21"),
+        ("a=%", "a=%25"),
+        ("a=%4", "a=%254"),
+        ("a;b=c", "a%3Bb=c"),
+        ("a", "a="),
+        ("c=%41&a=%2A", "a=%2A&c=A"),
+        ("b=%2A&&a=%20&", "a=%20&b=%2A"),
+        ("b=%2A&a=+&c", "a=%20&b=%2A&c="),
+    ] {
+        assert_eq!(query(Family::Acs3, Dialect::Standard, sent), signed, "{sent}");
+    }
+}
