@@ -448,4 +448,69 @@ mod tests {
         assert!(!Tag::of(&[0; 20]).matches(&Tag::of(&[0; 32])));
         assert!(!Tag::of(&[]).matches(&Tag::of(&[0; 32])));
     }
+
+    #[test]
+    fn two_differences_do_not_cancel_out() {
+        let tag = Tag::of(&[7; 32]);
+        for first in 0..32 {
+            for second in 0..32 {
+                let mut bytes = [7; 32];
+                bytes[first] ^= 0x10;
+                bytes[second] ^= 0x10;
+                assert_eq!(tag.matches(&Tag::of(&bytes)), first == second, "{first} {second}");
+            }
+        }
+    }
+
+    #[test]
+    fn two_characters_that_are_no_digits_do_not_cancel_out() {
+        let mut text = Vec::new();
+        Tag::of(&[7; 32]).put_base64(&mut text);
+        for first in 0..43 {
+            for second in 0..43 {
+                let mut bad = text.clone();
+                bad[first] = b'-';
+                bad[second] = b'_';
+                assert!(Tag::from_base64(&bad, 32).is_none(), "{first} {second}");
+            }
+        }
+    }
+
+    #[test]
+    fn base64_and_hexadecimal_of_every_length_are_read_and_no_longer_ones() {
+        let bytes: Vec<u8> = (1..=36).map(|i| i * 7).collect();
+        for len in 0..=36 {
+            let (in_base64, in_hex) = (BASE64.encode(&bytes[..len]), &"1c".repeat(len));
+            let read = Tag::from_base64(in_base64.as_bytes(), len);
+            assert_eq!(
+                read.map(|tag| tag.as_bytes().to_vec()),
+                (len <= 32).then(|| bytes[..len].to_vec())
+            );
+            let read = Tag::from_hex(in_hex.as_bytes(), len);
+            assert_eq!(
+                read.map(|tag| tag.as_bytes().to_vec()),
+                (len <= 32).then(|| vec![0x1c; len])
+            );
+        }
+    }
+
+    #[test]
+    fn a_tag_is_padded_with_zeros_and_cut_at_32_bytes() {
+        assert_eq!(Tag::of(&[7; 20]).padded()[..20], [7; 20]);
+        assert_eq!(Tag::of(&[7; 20]).padded()[20..], [0; 12]);
+        assert_eq!(Tag::of(&[7; 40]).as_bytes(), [7; 32]);
+    }
+
+    #[test]
+    fn the_same_text_is_of_the_same_bytes_and_length() {
+        assert!(same_text(b"token", b"token"));
+        for other in ["", "toke", "token ", "tokem", "Token"] {
+            assert!(!same_text(b"token", other.as_bytes()), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_tag_prints_no_byte_of_it() {
+        assert_eq!(format!("{:?}", Tag::of(&[7; 32])), "Tag(..)");
+    }
 }

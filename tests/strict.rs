@@ -102,6 +102,15 @@ fn every_refusal_can_be_lifted_alone_and_is_then_reported() {
 }
 
 #[test]
+fn a_verifier_prints_what_it_was_told_to_accept() {
+    let lenient = verifier().with_insecure_allowance(Ambiguity::Semicolon).unwrap();
+    let shown = format!("{:?}", lenient.with_dialects(Dialect::FcApi));
+    for part in ["FcPresigned", "{FcApi}", "max_skew: 900s", "604800s", "allowed: {Semicolon}"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+}
+
+#[test]
 fn what_is_never_let_through_cannot_be_lifted() {
     for ambiguity in [Ambiguity::QueryCredentials, Ambiguity::AbsentHeader] {
         let error = verifier().with_insecure_allowance(ambiguity).unwrap_err();
@@ -156,6 +165,15 @@ fn an_x_fc_header_goes_unsigned_under_acs_and_is_refused() {
     let rejection = verifier().verify_at(&parts, now()).unwrap_err();
     assert_eq!(rejection.kind(), RejectionKind::UnsignedHeader);
     assert!(rejection.message().contains("x-fc-invocation-type"), "{rejection}");
+
+    // An x-acs- header beside it is signed, and needs no exemption.
+    let parts = signed(Scheme::Acs, get("/").header("x-acs-a", "b").header("x-fc-a", "b"));
+    let rejection = verifier().verify_at(&parts, now()).unwrap_err();
+    assert!(rejection.message().contains("x-fc-a "), "{rejection}");
+    let exempt = verifier().with_insecure_unsigned_header(HeaderName::from_static("x-fc-a"));
+    assert_eq!(kind(exempt.verify_at(&parts, now())), None);
+    let other = verifier().with_insecure_unsigned_header(HeaderName::from_static("x-fc-b"));
+    assert_eq!(kind(other.verify_at(&parts, now())), Some(RejectionKind::UnsignedHeader));
 }
 
 #[test]
@@ -184,6 +202,17 @@ fn a_listed_header_that_is_absent_is_refused() {
     // It would be signed as the empty value it had.
     let rejection = verifier().with_insecure_observation().verify_at(&parts, now()).unwrap_err();
     assert_eq!(rejection.ambiguity(), Some(Ambiguity::AbsentHeader));
+    // So is one that no trigger acts upon, though there is a host.
+    for name in ["content-type", "x-other"] {
+        let mut parts = signed(Scheme::Acs3HmacSha256, get("/"));
+        let value = parts.headers["authorization"].to_str().unwrap();
+        let (mut list, rest) = (vec!["host", "x-acs-date", name], "SignedHeaders=host;x-acs-date");
+        list.sort_unstable();
+        let value = value.replace(rest, &format!("SignedHeaders={}", list.join(";")));
+        parts.headers.insert("authorization", value.parse().unwrap());
+        let rejection = verifier().verify_at(&parts, now()).unwrap_err();
+        assert_eq!(rejection.ambiguity(), Some(Ambiguity::AbsentHeader), "{name}");
+    }
 }
 
 #[test]
@@ -224,6 +253,13 @@ fn repeated_headers_are_refused() {
         let rejection = verifier().verify_at(&parts, now()).unwrap_err();
         assert_eq!(rejection.ambiguity(), Some(Ambiguity::RepeatedHeader), "{name}");
     }
+    // The payload hash is signed in its own line, listed or not.
+    let mut parts = signed(Scheme::Acs3HmacSha256, get("/"));
+    for hash in ["00", "01"] {
+        parts.headers.append("x-acs-content-sha256", hash.parse().unwrap());
+    }
+    let rejection = verifier().verify_at(&parts, now()).unwrap_err();
+    assert_eq!(rejection.ambiguity(), Some(Ambiguity::RepeatedHeader));
     for name in ["authorization", "date"] {
         let mut parts = signed(Scheme::Fc, get("/"));
         let again = parts.headers[name].clone();
@@ -263,6 +299,25 @@ fn a_presigned_url_ends_within_bounds() {
 }
 
 #[test]
+fn a_presigned_url_is_read_in_the_documented_form_whatever_dialects_are_accepted() {
+    let url = Presigner::new(credentials()).presign_at(
+        &Method::GET,
+        &"/a%20b?c=d".parse().unwrap(),
+        &HeaderMap::new(),
+        Duration::from_secs(60),
+        now(),
+    );
+    let parts = parts(get(&url.unwrap().into_uri().to_string()));
+    for dialects in
+        [Dialects::STANDARD, Dialect::FcApi.into(), Dialect::FcJavaGateway.into(), Dialects::ALL]
+    {
+        let verifier = verifier().with_dialects(dialects);
+        let caller = verifier.verify_at(&parts, now()).unwrap();
+        assert_eq!((caller.scheme(), caller.dialect()), (Scheme::FcPresigned, Dialect::Standard));
+    }
+}
+
+#[test]
 fn a_path_that_dialects_read_differently_is_refused_when_both_are_accepted() {
     let parts = signed(Scheme::Fc, get("/a%2520b"));
     assert_eq!(kind(verifier().verify_at(&parts, now())), None);
@@ -292,6 +347,96 @@ fn sizes_are_bounded_before_anything_else() {
         let rejection = verifier.verify_at(&parts, now()).unwrap_err();
         assert_eq!(rejection.kind(), RejectionKind::LimitExceeded);
         assert_eq!((rejection.status().as_u16(), rejection.error_code()), (400, "InvalidArgument"));
+    }
+}
+
+#[test]
+fn the_defaults_bound_sizes_at_16_kib_32_kib_and_100_names() {
+    let refused = |parts: &Parts| {
+        kind(verifier().verify_at(parts, now())) == Some(RejectionKind::LimitExceeded)
+    };
+    let target = |len: usize| parts(get(&format!("/{}?b", "a".repeat(len - 3))));
+    assert!(!refused(&target(16 * 1024)));
+    assert!(refused(&target(16 * 1024 + 1)));
+    // `host: demo.example` are 16 bytes, and the name is 6.
+    let headers = |len: usize| parts(get("/").header("x-long", "a".repeat(len - 22)));
+    assert!(!refused(&headers(32 * 1024)));
+    assert!(refused(&headers(32 * 1024 + 1)));
+    let names = |count: usize| parts(get("/").header("authorization", ";".repeat(count - 1)));
+    assert!(!refused(&names(100)));
+    assert!(refused(&names(101)));
+    // Which bounds what was signed as well.
+    let few = verifier().with_max_signed_headers(2);
+    let two = signed(Scheme::Acs3HmacSha256, get("/"));
+    assert_eq!(kind(few.verify_at(&two, now())), None);
+    let three = signed(Scheme::Acs3HmacSha256, get("/").header("x-acs-a", "b"));
+    assert_eq!(kind(few.verify_at(&three, now())), Some(RejectionKind::LimitExceeded));
+}
+
+#[test]
+fn a_clock_difference_of_15_minutes_is_the_most_by_default() {
+    for scheme in [Scheme::Fc, Scheme::Acs3HmacSha256, Scheme::Acs] {
+        let parts = signed(scheme, get("/"));
+        let most = Duration::from_secs(15 * 60);
+        let more = most + Duration::from_millis(1);
+        for at in [now() + most, now() - most] {
+            assert_eq!(kind(verifier().verify_at(&parts, at)), None, "{scheme}");
+        }
+        for at in [now() + more, now() - more] {
+            let rejection = verifier().verify_at(&parts, at).unwrap_err();
+            assert_eq!(rejection.kind(), RejectionKind::RequestTimeTooSkewed, "{scheme}");
+            // It says when the request was signed, as that scheme writes times.
+            let time = match scheme {
+                Scheme::Acs3HmacSha256 => "'2027-01-15T08:00:00Z'",
+                _ => "'Fri, 15 Jan 2027 08:00:00 GMT'",
+            };
+            assert!(rejection.message().contains(time), "{scheme}: {rejection}");
+        }
+    }
+}
+
+#[test]
+fn a_host_with_the_default_port_is_the_same_host() {
+    let verdict = |target: &str, host: &str| {
+        let mut parts = signed(Scheme::Fc, Request::get(target));
+        parts.headers.insert("host", host.parse().unwrap());
+        kind(verifier().verify_at(&parts, now()))
+    };
+    for (target, host) in [
+        ("http://a/", "a:80"),
+        ("http://a:80/", "a"),
+        ("https://a/", "a:443"),
+        ("https://a:443/", "a"),
+        ("https://a:8443/", "a:8443"),
+        ("ws://a/", "a:80"),
+        ("wss://a:443/", "a"),
+        ("https://user@a:443/", "A"),
+    ] {
+        assert_eq!(verdict(target, host), None, "{target} {host}");
+    }
+    for (target, host) in [
+        ("http://a/", "a:443"),
+        ("https://a/", "a:80"),
+        ("https://a:80/", "a"),
+        ("http://a:8080/", "a"),
+        ("other://a/", "a:80"),
+        ("https://a/", "user@a"),
+    ] {
+        let expected = Some(RejectionKind::HostMismatch);
+        assert_eq!(verdict(target, host), expected, "{target} {host}");
+    }
+    // Signed is what a client would put into the header.
+    for (target, host) in [
+        ("https://a:443/", "a"),
+        ("http://u:p@a:80/", "a"),
+        ("http://a:443/", "a:443"),
+        ("wss://a/", "a"),
+    ] {
+        let signer = Signer::new(credentials()).with_scheme(Scheme::Acs3HmacSha256).unwrap();
+        let parts = parts(Request::get(target));
+        let text = signer.canonical_request_at(&parts, now()).unwrap().unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains(&format!("\nhost:{host}\n")), "{target}: {text}");
     }
 }
 

@@ -188,3 +188,58 @@ pub(crate) fn write_string_to_sign<S: Sink>(token: &str, canonical: &Tag, sink: 
     sink.put_byte(b'\n');
     canonical.put_hex(sink);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_headers_is_lower_case_visible_ascii_in_ascending_order() {
+        for list in ["a", "host", "a;b;c", "content-type;host;x-acs-date", "!;~"] {
+            let read = names(list).map(|names| names.join(";"));
+            assert_eq!(read.as_deref(), Some(list));
+        }
+        for list in ["", ";", "a;", ";a", "a;;b", "b;a", "a;a", "a;b;a", "a;bé", "a,b;c"] {
+            assert!(names(list).is_none(), "{list}");
+        }
+        for odd in ["A", " ", "\t", "\n", "\0", "\x7f", ","] {
+            for list in [format!("a;b{odd}"), format!("b;{odd}"), format!("a{odd};b")] {
+                assert!(names(&list).is_none(), "{list:?}");
+            }
+            // One does not make up for another.
+            for other in ["Z", " ", "\n", ","] {
+                assert!(names(&format!("a{odd};b{other}")).is_none(), "{odd:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_credential_has_three_fields_in_order_and_white_space_between_them_at_the_most() {
+        let texts = |text: &str| {
+            let credential = Credential::parse(text.as_bytes())?;
+            let signature = String::from_utf8_lossy(credential.signature).into_owned();
+            Some((credential.access_key_id.to_owned(), credential.list.to_owned(), signature))
+        };
+        let expected = Some(("id".to_owned(), "a;b".to_owned(), "0f".to_owned()));
+        for text in [
+            "Credential=id,SignedHeaders=a;b,Signature=0f",
+            "Credential=id, SignedHeaders=a;b, Signature=0f",
+            "Credential=id ,\tSignedHeaders=a;b ,  Signature=0f",
+        ] {
+            assert_eq!(texts(text), expected, "{text}");
+        }
+        for text in [
+            "",
+            "Credential=id",
+            "Credential=id,SignedHeaders=a;b",
+            "Credential=id,Signature=0f",
+            "Credential= id,SignedHeaders=a;b,Signature=0f",
+            "Credential=id,SignedHeaders= a;b,Signature=0f",
+            "Credential=id,SignedHeaders=a;b Signature=0f",
+            "credential=id,SignedHeaders=a;b,Signature=0f",
+            "Credential=id,SignedHeaders=a;b,Signature 0f",
+        ] {
+            assert_eq!(texts(text), None, "{text}");
+        }
+    }
+}

@@ -4,6 +4,8 @@ pub(crate) mod acs;
 pub(crate) mod acs3;
 pub(crate) mod dialect;
 pub(crate) mod fc;
+#[cfg(test)]
+mod forms;
 pub(crate) mod reduce;
 #[cfg(test)]
 mod strictness;
@@ -284,3 +286,36 @@ pub(crate) fn access_key_id(text: &[u8]) -> Option<&str> {
 
 /// The longest access key id that is looked at, in bytes.
 const MAX_ACCESS_KEY_ID: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_access_key_id_is_visible_ascii_without_separators() {
+        for id in ["a", "LTAI5tExample", "STS.N_-x", "!~\"/@", &"x".repeat(MAX_ACCESS_KEY_ID)] {
+            assert_eq!(access_key_id(id.as_bytes()), Some(id));
+        }
+        let odd = [" ", "\t", "\n", "\0", "\x7f", ":", ",", "=", "é"];
+        for first in odd {
+            assert_eq!(access_key_id(first.as_bytes()), None, "{first:?}");
+            // One does not make up for another.
+            for second in odd {
+                let id = format!("a{first}b{second}c");
+                assert_eq!(access_key_id(id.as_bytes()), None, "{id:?}");
+            }
+        }
+        assert_eq!(access_key_id(b""), None);
+        assert_eq!(access_key_id(&[b'x'; MAX_ACCESS_KEY_ID + 1]), None);
+    }
+
+    #[test]
+    fn a_pair_is_cut_at_its_first_colon() {
+        assert_eq!(parse_pair(b"id:c2ln"), Some(("id", &b"c2ln"[..])));
+        assert_eq!(parse_pair(b"id:a:b"), Some(("id", &b"a:b"[..])));
+        assert_eq!(parse_pair(b"id:"), Some(("id", &b""[..])));
+        for text in ["", "id", ":", ":c2ln", "i d:c2ln"] {
+            assert_eq!(parse_pair(text.as_bytes()), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The names of schemes and dialects, and sets of them.
+
+#![allow(clippy::unwrap_used)]
+
+use tower_fc::{Dialect, Dialects, ErrorKind, Scheme, Schemes};
+
+#[test]
+fn a_scheme_is_read_from_the_name_it_displays_and_known_by_its_token() {
+    let known = [
+        (Scheme::Fc, "fc", Some("FC")),
+        (Scheme::FcPresigned, "presigned", None),
+        (Scheme::Acs3HmacSha256, "acs3", Some("ACS3-HMAC-SHA256")),
+        #[cfg(feature = "sm3")]
+        (Scheme::Acs3HmacSm3, "acs3-sm3", Some("ACS3-HMAC-SM3")),
+        (Scheme::Acs, "acs", Some("acs")),
+    ];
+    assert_eq!(known.map(|(scheme, ..)| scheme), Scheme::ALL);
+    for (scheme, name, token) in known {
+        assert_eq!(scheme.name(), name);
+        assert_eq!(scheme.to_string(), name);
+        assert_eq!(format!("{scheme:>12}"), format!("{name:>12}"));
+        assert_eq!(name.parse::<Scheme>().unwrap(), scheme);
+        assert_eq!(scheme.token(), token, "{name}");
+    }
+    for other in ["", "FC", "acs3-", "standard"] {
+        assert_eq!(other.parse::<Scheme>().unwrap_err().kind(), ErrorKind::UnknownName, "{other}");
+    }
+}
+
+#[test]
+fn a_dialect_is_read_from_the_name_it_displays() {
+    for dialect in Dialect::ALL {
+        let name = dialect.name();
+        assert_eq!(dialect.to_string(), name);
+        assert_eq!(format!("{dialect:>20}"), format!("{name:>20}"));
+        assert_eq!(name.parse::<Dialect>().unwrap(), *dialect);
+    }
+    assert_eq!(Dialect::Standard.name(), "standard");
+    assert_eq!(Dialect::AcsJava.name(), "acs/java");
+    for same in ["fc/go-gateway", "fc-presigned/go-fc", "acs/py", "acs/go"] {
+        assert_eq!(same.parse::<Dialect>().unwrap(), Dialect::Standard, "{same}");
+    }
+    for other in ["", "fc", "fc/py", "Standard"] {
+        assert_eq!(other.parse::<Dialect>().unwrap_err().kind(), ErrorKind::UnknownName, "{other}");
+    }
+}
+
+#[test]
+fn a_set_of_schemes_is_what_was_put_into_it() {
+    for scheme in Scheme::ALL.iter().copied() {
+        assert!(Schemes::from(scheme).iter().eq([scheme]), "{scheme}");
+        assert!(Schemes::ALL.contains(scheme), "{scheme}");
+        // Given twice, it is there once.
+        assert_eq!(Schemes::from([scheme, scheme]), Schemes::from(scheme));
+        for other in Scheme::ALL.iter().copied() {
+            let both = Schemes::from([other, scheme]);
+            assert_eq!(both, [scheme, other].into_iter().collect());
+            for each in Scheme::ALL.iter().copied() {
+                assert_eq!(both.contains(each), each == scheme || each == other);
+            }
+        }
+    }
+    assert!(Schemes::ALL.iter().eq(Scheme::ALL.iter().copied()));
+    assert!(Schemes::DEFAULT.iter().eq([Scheme::Fc, Scheme::Acs3HmacSha256]));
+    assert_eq!(Schemes::default(), Schemes::DEFAULT);
+    assert_eq!(format!("{:?}", Schemes::DEFAULT), "{Fc, Acs3HmacSha256}");
+}
+
+#[test]
+fn a_set_of_dialects_is_what_was_put_into_it() {
+    for dialect in Dialect::ALL.iter().copied() {
+        assert!(Dialects::from(dialect).iter().eq([dialect]), "{dialect}");
+        assert!(Dialects::ALL.contains(dialect), "{dialect}");
+        assert_eq!(Dialects::from([dialect, dialect]), Dialects::from(dialect));
+        for other in Dialect::ALL.iter().copied() {
+            let both = Dialects::from([other, dialect]);
+            assert_eq!(both, [dialect, other].into_iter().collect());
+            for each in Dialect::ALL.iter().copied() {
+                assert_eq!(both.contains(each), each == dialect || each == other);
+            }
+        }
+    }
+    assert!(Dialects::ALL.iter().eq(Dialect::ALL.iter().copied()));
+    assert!(Dialects::STANDARD.iter().eq([Dialect::Standard]));
+    let two = Dialects::from([Dialect::AcsJava, Dialect::FcApi]);
+    assert_eq!(format!("{two:?}"), "{FcApi, AcsJava}");
+}
