@@ -3,6 +3,7 @@
 use super::dialect::{Dialect, Form};
 use super::reduce::Seen;
 use super::{Family, Scheme, Subject, Terms, acs3};
+use crate::canonical::fields::Protocols;
 use crate::canonical::quirks::Ambiguity;
 use crate::canonical::{Head, Quirks};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -21,7 +22,8 @@ fn written(
         map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     let uri = target.parse().unwrap();
-    let head = Head::new(&Method::GET, &uri, &map);
+    let mut protocols = Protocols::new();
+    let head = Head::new(&Method::GET, &uri, &map, &mut protocols);
     let names = acs3::signed_headers(&head);
     let (scheme, terms) = match family {
         Family::Fc => (Scheme::Fc, Terms::None),
@@ -535,7 +537,7 @@ fn tried(family: Family, target: &str, headers: &[(&'static str, &'static str)])
         map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     let uri = target.parse().unwrap();
-    let seen = Seen::of(&Head::new(&Method::GET, &uri, &map));
+    let seen = Seen::of(&Head::new(&Method::GET, &uri, &map, &mut Protocols::new()));
     let mut forms: Vec<Form> = Vec::new();
     for form in Dialect::ALL.iter().filter_map(|dialect| dialect.form(family)) {
         let reduced = form.reduced(&seen);
