@@ -10,7 +10,29 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use std::fmt::Write as _;
 
 /// What a dialect signs of a request: the canonical request of `ACS3`, the
-/// string-to-sign of other schemes.
+/// string-to-sign of other schemes. `None` if the family has no such dialect.
+pub(super) fn signed_text(
+    head: &Head<'_>,
+    family: Family,
+    dialect: Dialect,
+) -> Option<(Vec<u8>, Quirks)> {
+    let form = dialect.form(family)?;
+    let names = acs3::signed_headers(head);
+    let (scheme, terms) = match family {
+        Family::Fc => (Scheme::Fc, Terms::None),
+        Family::Acs => (Scheme::Acs, Terms::None),
+        Family::Acs3 => (Scheme::Acs3HmacSha256, Terms::SignedHeaders(&names)),
+    };
+    let subject = Subject { head, scheme, terms };
+    let mut text = Vec::new();
+    let quirks = match subject.write_canonical(form, &mut text) {
+        Some(quirks) => quirks,
+        None => subject.write(form, &mut text),
+    };
+    Some((text, quirks))
+}
+
+/// The same of a request in a few words, as text.
 fn written(
     family: Family,
     dialect: Dialect,
@@ -24,19 +46,7 @@ fn written(
     let uri = target.parse().unwrap();
     let mut protocols = Protocols::new();
     let head = Head::new(&Method::GET, &uri, &map, &mut protocols);
-    let names = acs3::signed_headers(&head);
-    let (scheme, terms) = match family {
-        Family::Fc => (Scheme::Fc, Terms::None),
-        Family::Acs => (Scheme::Acs, Terms::None),
-        Family::Acs3 => (Scheme::Acs3HmacSha256, Terms::SignedHeaders(&names)),
-    };
-    let subject = Subject { head: &head, scheme, terms };
-    let form = dialect.form(family).unwrap();
-    let mut text = Vec::new();
-    let quirks = match subject.write_canonical(form, &mut text) {
-        Some(quirks) => quirks,
-        None => subject.write(form, &mut text),
-    };
+    let (text, quirks) = signed_text(&head, family, dialect).unwrap();
     (shown(&text), quirks)
 }
 

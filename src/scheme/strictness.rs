@@ -2,11 +2,11 @@
 //! accepted and differ in meaning share a string-to-sign. Not for one dialect, and
 //! not for several that are accepted side by side.
 
+use super::Family;
 use super::dialect::{Dialect, Dialects, Form};
+use super::forms::signed_text;
 use super::reduce::Seen;
-use super::{Family, Scheme, Subject, Terms, acs3};
-use crate::canonical::fields::Protocols;
-use crate::canonical::fields::is_protocol;
+use crate::canonical::fields::{Protocols, is_protocol};
 use crate::canonical::parameters::parameters;
 use crate::canonical::quirks::Ambiguity;
 use crate::canonical::{Head, Quirks, percent};
@@ -146,22 +146,7 @@ impl Request {
     }
 
     fn signed(&self, family: Family, dialect: Dialect) -> Option<(Vec<u8>, Quirks)> {
-        let form = dialect.form(family)?;
-        let mut protocols = Protocols::new();
-        let head = self.head(&mut protocols);
-        let names = acs3::signed_headers(&head);
-        let (scheme, terms) = match family {
-            Family::Fc => (Scheme::Fc, Terms::None),
-            Family::Acs => (Scheme::Acs, Terms::None),
-            Family::Acs3 => (Scheme::Acs3HmacSha256, Terms::SignedHeaders(&names)),
-        };
-        let subject = Subject { head: &head, scheme, terms };
-        let mut text = Vec::new();
-        let quirks = match subject.write_canonical(form, &mut text) {
-            Some(quirks) => quirks,
-            None => subject.write(form, &mut text),
-        };
-        Some((text, quirks))
+        signed_text(&self.head(&mut Protocols::new()), family, dialect)
     }
 }
 
