@@ -155,23 +155,39 @@ impl QueryRules {
     }
 
     fn put<S: Sink>(&self, query: &[u8], text: &[u8], parts: &[Part], sink: &mut S) {
-        for (index, part) in parts.iter().enumerate() {
-            match (index, self.lead) {
-                (0, None) => {}
-                (0, Some(lead)) => sink.put_byte(lead),
-                _ => sink.put_byte(self.joiner),
+        if let (Some(lead), [_, ..]) = (self.lead, parts) {
+            sink.put_byte(lead);
+        }
+        match (self.key, self.value) {
+            (Encoding::Plain, Encoding::Plain) => {
+                self.put_each(parts, sink, |part, sink| sink.put(part.whole(text)));
             }
-            match (self.key, self.value, part.as_sent(query)) {
-                (Encoding::Plain, Encoding::Plain, _) => sink.put(part.whole(text)),
-                (Encoding::Rfc3986, Encoding::Rfc3986, Some(sent)) => sink.put(sent),
-                _ => {
-                    self.key.write(part.key(text), sink);
-                    if let Some((equals, value)) = part.tail(text).split_first() {
-                        sink.put_byte(*equals);
-                        self.value.write(value, sink);
-                    }
-                }
+            (Encoding::Rfc3986, Encoding::Rfc3986) => {
+                self.put_each(parts, sink, |part, sink| match part.as_sent(query) {
+                    Some(sent) => sink.put(sent),
+                    None => self.encode(part, text, sink),
+                });
             }
+            _ => self.put_each(parts, sink, |part, sink| self.encode(part, text, sink)),
+        }
+    }
+
+    /// Writes parts by `put`, and what joins them.
+    #[inline(always)]
+    fn put_each<S: Sink>(&self, parts: &[Part], sink: &mut S, put: impl Fn(Part, &mut S)) {
+        let Some((first, rest)) = parts.split_first() else { return };
+        put(*first, sink);
+        for part in rest {
+            sink.put_byte(self.joiner);
+            put(*part, sink);
+        }
+    }
+
+    fn encode<S: Sink>(&self, part: Part, text: &[u8], sink: &mut S) {
+        self.key.write(part.key(text), sink);
+        if let Some((equals, value)) = part.tail(text).split_first() {
+            sink.put_byte(*equals);
+            self.value.write(value, sink);
         }
     }
 }
