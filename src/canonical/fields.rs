@@ -100,6 +100,7 @@ impl<'a> Fields<'a> {
 }
 
 /// Whether a gateway or a trigger acts upon headers of this name.
+#[inline]
 pub(crate) fn is_protocol(name: &str) -> bool {
     name.starts_with(crate::headers::FC_PREFIX) || name.starts_with(crate::headers::ACS_PREFIX)
 }

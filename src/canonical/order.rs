@@ -68,7 +68,7 @@ fn first_eight(text: &[u8]) -> u64 {
 /// numbers are sorted much faster than texts: those six bytes and the position of
 /// the item make one. What is equal so far is compared in full afterwards.
 ///
-/// The first 65 536 items are sorted; no URI or header map has more.
+/// For up to 65 536 items; no URI or header map has more.
 #[inline(always)]
 pub(crate) fn sort<'t, T: Copy>(
     items: &mut [T],
@@ -114,13 +114,16 @@ fn sort_many<'t, T: Copy>(
     compare: impl Fn(&T, &T) -> Ordering,
 ) {
     let first = text(&items[0]);
-    let shared = items[1..].iter().fold(first.len(), |shared, item| match shared {
-        0 => 0,
-        shared => shared_prefix(&first[..shared], text(item)),
-    });
+    let mut shared = first.len();
+    for item in &items[1..] {
+        if shared == 0 {
+            break;
+        }
+        shared = shared.min(shared_prefix(first, text(item)));
+    }
     let mut keys: SmallVec<[u64; 64]> = SmallVec::from_elem(0, items.len());
-    for ((key, item), position) in keys.iter_mut().zip(&*items).zip(0..=u16::MAX) {
-        *key = collation.prefix(&text(item)[shared..]) | u64::from(position);
+    for (at, (key, item)) in keys.iter_mut().zip(&*items).enumerate() {
+        *key = collation.prefix(&text(item)[shared..]) | at as u64;
     }
     keys.sort_unstable();
     let unsorted: SmallVec<[T; 64]> = SmallVec::from_slice(items);
@@ -162,9 +165,11 @@ fn sort_ties<T>(mut rest: &mut [T], keys: &[u64], compare: impl Fn(&T, &T) -> Or
 
 /// How many bytes two texts begin with in common.
 fn shared_prefix(a: &[u8], b: &[u8]) -> usize {
-    let (words_a, words_b) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
-    let words = words_a.iter().zip(words_b).take_while(|(a, b)| a == b).count() * 8;
-    words + a[words..].iter().zip(&b[words..]).take_while(|(a, b)| a == b).count()
+    let words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
+    let same = 8 * words.take_while(|(a, b)| a == b).count();
+    let (a, b) = (&a[same..], &b[same..]);
+    let differ = first_eight(a) ^ first_eight(b);
+    same + (differ.leading_zeros() as usize / 8).min(a.len()).min(b.len())
 }
 
 /// UTF-8 bytes in the order of the UTF-16 units they lead to.
