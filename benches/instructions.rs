@@ -8,6 +8,7 @@
 //! ```text
 //! cargo bench --bench instructions                  # all rows
 //! cargo bench --bench instructions -- parameters/fc # rows that start so
+//! cargo bench --bench instructions -- shape/fc/verify/typical # one row, by functions
 //! ```
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
@@ -18,6 +19,7 @@ use http::Request;
 use http::header::{AUTHORIZATION, HeaderValue};
 use http::request::Parts;
 use shapes::{Bare, Shape};
+use std::collections::HashMap;
 use std::hint::black_box;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -44,11 +46,22 @@ fn main() {
     for name in names().iter().filter(|name| name.starts_with(&filter)) {
         let more = more(name);
         let [few, many] = [FEW, FEW + more].map(|repetitions| Counts::of(name, repetitions));
-        let each = |few, many| (many - few) / more;
-        let (rest, hash) = (each(few.rest, many.rest), each(few.hash, many.hash));
+        let each = |part: fn(&Counts) -> u64| (part(&many) - part(&few)) / more;
+        let (rest, hash) = (each(Counts::rest), each(Counts::hash));
         let elements = name.rsplit('/').next().and_then(|last| last.parse::<u64>().ok());
         let element = elements.map_or(String::new(), |elements| (rest / elements).to_string());
         println!("{name:<38} {rest:>12} {element:>14} {hash:>12}");
+        if *name == filter {
+            let of_request = |(function, count): (&String, &u64)| {
+                let before = few.0.get(function).copied().unwrap_or_default();
+                (count.saturating_sub(before) / more, function.clone())
+            };
+            let mut functions: Vec<_> = many.0.iter().map(of_request).collect();
+            functions.sort_unstable_by(|a, b| b.cmp(a));
+            for (count, function) in functions.iter().take_while(|(count, _)| *count >= 20) {
+                println!("    {count:>6} {function}");
+            }
+        }
     }
 }
 
@@ -77,12 +90,8 @@ fn names() -> Vec<String> {
     names
 }
 
-/// Instructions of a whole run of this program.
-struct Counts {
-    /// In the compression functions of hashes.
-    hash: u64,
-    rest: u64,
-}
+/// Instructions of a whole run of this program, by function.
+struct Counts(HashMap<String, u64>);
 
 impl Counts {
     fn of(name: &str, repetitions: u64) -> Self {
@@ -106,22 +115,30 @@ impl Counts {
     /// Reads callgrind's format: after `fn=` come the function's own costs, one line each,
     /// among those of its calls, of which each follows a line `calls=`.
     fn read(text: &str) -> Self {
-        let mut counts = Self { hash: 0, rest: 0 };
-        let (mut in_hash, mut of_call) = (false, false);
+        let mut counts = HashMap::new();
+        let (mut function, mut of_call) = ("", false);
         for line in text.lines() {
-            if let Some(function) = line.strip_prefix("fn=") {
-                in_hash = is_compression(function);
+            if let Some(name) = line.strip_prefix("fn=") {
+                function = name;
             } else if line.starts_with("calls=") {
                 of_call = true;
             } else if line.starts_with(|c: char| c.is_ascii_digit() || "+-*".contains(c)) {
                 let cost = line.split(' ').nth(1).and_then(|cost| cost.parse::<u64>().ok());
                 if !std::mem::take(&mut of_call) {
-                    let sum = if in_hash { &mut counts.hash } else { &mut counts.rest };
-                    *sum += cost.unwrap_or_default();
+                    *counts.entry(function.to_owned()).or_default() += cost.unwrap_or_default();
                 }
             }
         }
-        counts
+        Self(counts)
+    }
+
+    /// In the compression functions of hashes.
+    fn hash(&self) -> u64 {
+        self.0.iter().filter(|(name, _)| is_compression(name)).map(|(_, count)| count).sum()
+    }
+
+    fn rest(&self) -> u64 {
+        self.0.values().sum::<u64>() - self.hash()
     }
 }
 
