@@ -3,7 +3,7 @@
 # program, so that a mutant takes a second or two. Arguments go to `cargo mutants`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-copy=${MUTANTS:-target/mutants}
+copy=${MUTANTS:-${TMPDIR:-/tmp}/tower-fc-mutants}
 mkdir -p "$copy"
 rm -rf "$copy"/{src,tests,.cargo}
 cp -rp src tests .cargo README.md "$copy/"
@@ -33,5 +33,5 @@ unset CARGO_TARGET_DIR
 # Without the long search for collisions, which finds no mutant that these leave.
 tests=(--lib --test all -- --skip strictness)
 cargo test --quiet --features sm3 "${tests[@]}"
-cargo mutants --gitignore=false --copy-target=true --no-shuffle --baseline=skip \
+cargo mutants --copy-target=true --no-shuffle --baseline=skip \
     --timeout 30 "$@" -- "${tests[@]}"
