@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, Request};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tower_fc::{
     Ambiguity, Credentials, Dialect, Dialects, ErrorKind, Presigner, Rejection, RejectionKind,
-    Scheme, Schemes, Signer, StaticKeys, Verifier,
+    Scheme, Schemes, Signer, SigningKey, StaticKeys, Verifier,
 };
 
 fn now() -> SystemTime {
@@ -216,6 +216,51 @@ fn a_listed_header_that_is_absent_is_refused() {
 }
 
 #[test]
+fn a_key_with_a_security_token_takes_no_request_without_it() {
+    let key = SigningKey::new("secret").unwrap().with_security_token("token").unwrap();
+    let verifier = Verifier::new(StaticKeys::new().with_key("id", key)).with_schemes(Schemes::ALL);
+    for scheme in [Scheme::Fc, Scheme::Acs3HmacSha256, Scheme::Acs] {
+        for (token, expected) in [
+            (Some("token"), None),
+            (Some("tokem"), Some(RejectionKind::SignatureMismatch)),
+            (None, Some(RejectionKind::SignatureMismatch)),
+        ] {
+            let mut credentials = credentials();
+            if let Some(token) = token {
+                credentials = credentials.with_security_token(token).unwrap();
+            }
+            let mut parts = parts(get("/"));
+            let signer = Signer::new(credentials).with_scheme(scheme).unwrap();
+            signer.sign_at(&mut parts, now()).unwrap();
+            assert_eq!(kind(verifier.verify_at(&parts, now())), expected, "{scheme} {token:?}");
+        }
+    }
+}
+
+#[test]
+fn a_nonce_that_is_required_is_signed_and_not_empty() {
+    let required = || verifier().with_required_nonce();
+    for (scheme, name) in [
+        (Scheme::Fc, "x-fc-signature-nonce"),
+        (Scheme::Acs3HmacSha256, "x-acs-signature-nonce"),
+        (Scheme::Acs, "x-acs-signature-nonce"),
+    ] {
+        for (nonce, expected) in [("n", None), ("", Some(RejectionKind::MissingNonce))] {
+            let parts = signed(scheme, get("/").header(name, nonce));
+            assert_eq!(kind(required().verify_at(&parts, now())), expected, "{scheme} {nonce:?}");
+        }
+        let without = signed(scheme, get("/"));
+        let expected = Some(RejectionKind::MissingNonce);
+        assert_eq!(kind(required().verify_at(&without, now())), expected, "{scheme}");
+    }
+    let mut added = signed(Scheme::Acs3HmacSha256, get("/"));
+    added.headers.insert("x-acs-signature-nonce", "n".parse().unwrap());
+    let exempt = HeaderName::from_static("x-acs-signature-nonce");
+    let required = required().with_insecure_unsigned_header(exempt);
+    assert_eq!(kind(required.verify_at(&added, now())), Some(RejectionKind::UnsignedHeader));
+}
+
+#[test]
 fn two_sets_of_credentials_are_refused() {
     let url = Presigner::new(credentials())
         .presign_at(
@@ -362,7 +407,7 @@ fn the_defaults_bound_sizes_at_16_kib_32_kib_and_100_names() {
     let headers = |len: usize| parts(get("/").header("x-long", "a".repeat(len - 22)));
     assert!(!refused(&headers(32 * 1024)));
     assert!(refused(&headers(32 * 1024 + 1)));
-    let names = |count: usize| parts(get("/").header("authorization", ";".repeat(count - 1)));
+    let names = |count: usize| parts(get("/").header("authorization", "a;".repeat(count - 1)));
     assert!(!refused(&names(100)));
     assert!(refused(&names(101)));
     // Which bounds what was signed as well.

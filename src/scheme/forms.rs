@@ -225,6 +225,7 @@ fn each_ambiguity_of_a_target_is_reported_where_it_is_and_nowhere_else() {
         (Family::Fc, Standard, "/?x-fc-security-token", Quirks::QUERY_CREDENTIALS),
         (Family::Fc, Standard, "/?x-fc-signature2&x-fc-expires2", none),
         (Family::Fc, FcPyGateway, "/a+b?c+d", Quirks::PLUS),
+        (Family::Fc, FcPyGateway, "/?a=b%26", Quirks::VALUE_AMPERSAND),
         (Family::Fc, FcPyGateway, "/%FF?%FF", Quirks::PATH_NOT_UTF8.with(Quirks::NOT_UTF8)),
         (Family::Fc, Dialect::FcApi, "/", none),
         (Family::Fc, Dialect::FcApi, "/?a", Quirks::UNSIGNED_QUERY),
