@@ -258,8 +258,8 @@ impl Tag {
         let mut text = [0; 44];
         let groups = text.as_chunks_mut::<4>().0.iter_mut();
         for (group, [a, b, c]) in groups.zip(bytes.as_chunks::<3>().0) {
-            let value = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
-            *group = [18, 12, 6, 0].map(|shift| BASE64_DIGITS[value >> shift & 63]);
+            let value = u32::from_be_bytes([0, *a, *b, *c]);
+            *group = [18, 12, 6, 0].map(|shift| BASE64_DIGITS[(value >> shift & 63) as usize]);
         }
         let len = self.len.div_ceil(3) * 4;
         let digits = (self.len * 8).div_ceil(6);

@@ -410,6 +410,9 @@ fn the_defaults_bound_sizes_at_16_kib_32_kib_and_100_names() {
     let names = |count: usize| parts(get("/").header("authorization", "a;".repeat(count - 1)));
     assert!(!refused(&names(100)));
     assert!(refused(&names(101)));
+    let empty_names = |count: usize| parts(get("/").header("authorization", ";".repeat(count - 1)));
+    assert!(!refused(&empty_names(100)));
+    assert!(refused(&empty_names(101)));
     // Which bounds what was signed as well.
     let few = verifier().with_max_signed_headers(2);
     let two = signed(Scheme::Acs3HmacSha256, get("/"));

@@ -83,7 +83,7 @@ pub(crate) fn sort<'t, T: Copy>(
             let mut keys = [0; FEW];
             for (at, item) in items.iter().enumerate() {
                 unsorted[at] = *item;
-                insert(&mut keys[..=at], collation.prefix(text(item)) | at as u64);
+                insert(&mut keys[..=at], collation.prefix(text(item)) + at as u64);
             }
             let keys = &keys[..items.len()];
             rearrange(items, &unsorted, keys, compare);
@@ -123,7 +123,7 @@ fn sort_many<'t, T: Copy>(
     }
     let mut keys: SmallVec<[u64; 64]> = SmallVec::from_elem(0, items.len());
     for (at, (key, item)) in keys.iter_mut().zip(&*items).enumerate() {
-        *key = collation.prefix(&text(item)[shared..]) | at as u64;
+        *key = collation.prefix(&text(item)[shared..]) + at as u64;
     }
     keys.sort_unstable();
     let unsorted: SmallVec<[T; 64]> = SmallVec::from_slice(items);

@@ -271,11 +271,7 @@ impl<'a> Reader<'a> {
             end: number(end),
             sent_end: number(sent_end),
         });
-        // All of these names are long.
-        match equals - part.start {
-            12.. => protocol_key(&self.text[part.start..equals]),
-            _ => Quirks::NONE,
-        }
+        protocol_key(&self.text[part.start..equals])
     }
 
     /// Makes the key and the value of a part UTF-8. There is always room: an

@@ -20,7 +20,7 @@ pub(crate) fn escape(text: &[u8]) -> Option<u8> {
 #[inline(always)]
 pub(crate) fn hex_pair(high: u8, low: u8) -> Option<u8> {
     let (high, low) = (HEX[usize::from(high)], HEX[usize::from(low)]);
-    (high | low < 16).then_some(high << 4 | low)
+    (high.max(low) < 16).then(|| 16 * high + low)
 }
 
 /// Writes `bytes` with everything but the unreserved characters escaped.

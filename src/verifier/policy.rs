@@ -105,8 +105,8 @@ impl Policy {
             );
         }
         let authorization = head.fields.authorization.text();
-        // A shorter text cannot have more names.
-        if authorization.len() > self.max_signed_headers {
+        // A shorter text cannot have that many semicolons.
+        if authorization.len() >= self.max_signed_headers {
             let signed = memchr::memchr_iter(b';', authorization).count() + 1;
             if signed > self.max_signed_headers {
                 let most = self.max_signed_headers;
