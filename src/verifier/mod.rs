@@ -34,7 +34,7 @@ use std::time::{Duration, SystemTime};
 ///    read; dates and nonces at the most once; `host` and the target agree.
 /// 3. *Time*: the clock difference, or the end of a presigned URL.
 /// 4. *Coverage*: what must be signed is.
-/// 5. *Key*: looked up by its id. An unknown id costs the same HMAC as a known one.
+/// 5. *Key*: looked up by its id. An unknown id costs the same HMAC as one with one secret.
 /// 6. *Ambiguity*, found while canonicalising.
 /// 7. *Signature*, under each dialect that could make a difference, in constant time.
 ///
