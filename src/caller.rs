@@ -30,7 +30,7 @@ pub struct VerifiedCaller {
 
 /// What a caller has claimed in words.
 #[derive(Clone)]
-pub(crate) struct Texts {
+struct Texts {
     source: Source,
     access_key_id: Range<u16>,
     signed_headers: Option<Range<u16>>,
@@ -70,8 +70,7 @@ fn range_of(part: &str, whole: &[u8]) -> Option<Range<u16>> {
 
 impl Texts {
     /// The texts of a claim, out of the header they stand in where they do.
-    #[inline(always)]
-    pub(crate) fn of(claim: &Claim<'_, '_>) -> Self {
+    fn of(claim: &Claim<'_, '_>) -> Self {
         let id = claim.access_key_id.as_ref();
         let list = claim.signed_headers_list();
         if list.is_none() && id.len() <= SHORT {
@@ -110,7 +109,6 @@ impl VerifiedCaller {
     #[inline(always)]
     pub(crate) fn new(
         claim: &Claim<'_, '_>,
-        texts: Texts,
         dialect: Dialect,
         quirks: Quirks,
         key_position: usize,
@@ -121,7 +119,7 @@ impl VerifiedCaller {
             Family::Fc | Family::Acs => fields.content_md5,
         };
         Self {
-            texts,
+            texts: Texts::of(claim),
             scheme: claim.scheme,
             dialect,
             time: claim.time,

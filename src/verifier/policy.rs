@@ -4,7 +4,7 @@ use super::{
     DEFAULT_MAX_HEADERS_LEN, DEFAULT_MAX_LIFETIME, DEFAULT_MAX_SIGNED_HEADERS, DEFAULT_MAX_SKEW,
     DEFAULT_MAX_TARGET_LEN,
 };
-use crate::caller::{Texts, VerifiedCaller};
+use crate::caller::VerifiedCaller;
 use crate::canonical::parameters::names_credentials;
 use crate::canonical::quirks::Ambiguity;
 use crate::canonical::{Head, Quirks};
@@ -179,8 +179,6 @@ impl Policy {
         keys: &[SigningKey],
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        // Copied before all the hashing, the texts are in memory when they are moved.
-        let texts = Texts::of(claim);
         let live = || keys.iter().enumerate().filter(|(_, key)| key.is_live(now));
         let mut refused = None;
         let mut tried = Tried::new(claim.head);
@@ -191,13 +189,7 @@ impl Policy {
             match self.find_key(claim, accepted, live()) {
                 Ok(Some((position, quirks))) => {
                     let reported = quirks & accepted.refuses;
-                    return Ok(VerifiedCaller::new(
-                        claim,
-                        texts,
-                        accepted.dialect,
-                        reported,
-                        position,
-                    ));
+                    return Ok(VerifiedCaller::new(claim, accepted.dialect, reported, position));
                 }
                 Ok(None) => tried.add(accepted.form),
                 Err(ambiguity) => refused = refused.or(Some(ambiguity)),
