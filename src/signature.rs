@@ -386,6 +386,17 @@ mod tests {
     }
 
     #[test]
+    fn blocks_are_hashed_as_they_come_but_for_the_last() {
+        let mut hash = sha256();
+        hash.put(&[7; 127]);
+        assert_eq!(hash.taken, 0);
+        hash.put(&[7]);
+        assert_eq!(hash.taken, 64);
+        hash.put(&[7; 200]);
+        assert_eq!(hash.taken, 256);
+    }
+
+    #[test]
     fn only_the_canonical_text_of_a_signature_is_read() {
         let mut text = Vec::new();
         Tag::of(&[7; 32]).put_base64(&mut text);

@@ -220,6 +220,31 @@ mod tests {
     }
 
     #[test]
+    fn a_prefix_is_what_a_text_begins_with() {
+        let text = *b"abcdefghi";
+        for len in 0..=text.len() {
+            let mut first = [0; 8];
+            first[..len.min(8)].copy_from_slice(&text[..len.min(8)]);
+            assert_eq!(first_eight(&text[..len]), u64::from_be_bytes(first), "{len}");
+            first[6..].fill(0);
+            let prefix = Collation::Bytes.prefix(&text[..len]);
+            assert_eq!(prefix, u64::from_be_bytes(first), "{len}");
+        }
+    }
+
+    #[test]
+    fn texts_share_what_precedes_their_first_difference() {
+        let text = [b'x'; 20];
+        for at in 0..20 {
+            let mut other = text;
+            other[at] = b'y';
+            assert_eq!(shared_prefix(&text, &other), at);
+            assert_eq!(shared_prefix(&text[..at], &text), at);
+            assert_eq!(shared_prefix(&other, &text[..at]), at);
+        }
+    }
+
+    #[test]
     fn utf16_order_is_that_of_utf16_units() {
         let texts =
             ["", "a", "ab", "z", "é", "\u{d7ff}", "\u{e000}", "\u{ffff}", "😀", "a😀", "a～"];

@@ -388,3 +388,42 @@ const IN_VALUE: [Quirks; 256] = {
     quirks[b'&' as usize] = Quirks::VALUE_AMPERSAND;
     quirks
 };
+
+#[cfg(test)]
+mod tests {
+    use super::super::query::QueryRules;
+    use super::*;
+    use crate::scheme::Family;
+    use crate::scheme::dialect::Form;
+
+    /// What of each part of a query could be written as it was sent.
+    fn as_sent(query: &'static str) -> Vec<Option<&'static str>> {
+        let rules: &QueryRules = Form::standard(Family::Acs3).query.as_ref().unwrap();
+        let query = query.as_bytes();
+        let (mut text, mut parts) = ([query, &[0]].concat(), Parts::new());
+        Reader::new(rules, query, &mut text, &mut parts).read();
+        parts
+            .iter()
+            .map(|part| part.as_sent(query).map(|sent| std::str::from_utf8(sent).unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn what_encoding_would_write_again_is_taken_as_it_was_sent() {
+        assert_eq!(as_sent("a=b&c=%20d"), [Some("a=b"), Some("c=%20d")]);
+        assert_eq!(
+            as_sent("a=%41&b=%2f&c=+&d=e=f&g=!&h="),
+            [None, None, None, None, None, Some("h=")]
+        );
+        assert_eq!(as_sent("a"), [None]);
+    }
+
+    #[test]
+    fn only_what_is_ascii_is_plain() {
+        for byte in 0..=255_u8 {
+            let special = matches!(byte, b'&' | b'=' | b'%' | b'+' | b';');
+            assert_eq!(PLAIN[usize::from(byte)], byte.is_ascii() && !special, "{byte}");
+            assert_eq!(DECODED[usize::from(byte)] == WIDE, !byte.is_ascii(), "{byte}");
+        }
+    }
+}
