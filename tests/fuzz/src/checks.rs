@@ -93,7 +93,11 @@ fn compare(set: &Set, request: &Request) -> Outcome {
         }
         (Ok(_), Err(_)) => panic!("{strict:?} {observed:?} {request:?}"),
         (Err(rejection), Ok(_)) => {
-            assert!(is_ambiguous(rejection), "{rejection:?} {request:?}");
+            // `fc/py-gateway` cuts at `%26` too, and so finds second credentials where other
+            // dialects and form parsers find a value.
+            let in_other_dialect =
+                !set.single && rejection.kind() == RejectionKind::ConflictingCredentials;
+            assert!(is_ambiguous(rejection) || in_other_dialect, "{rejection:?} {request:?}");
             if set.single {
                 let first = match rejection.kind() {
                     RejectionKind::UnsignedHeader => Some(Ambiguity::UnsignedHeader),
