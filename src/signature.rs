@@ -314,26 +314,17 @@ const BASE64_DIGITS: &[u8; 64] =
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The value of each base64 digit.
-const BASE64_VALUES: [i8; 256] = values(BASE64_DIGITS);
+const BASE64_VALUES: [i16; 256] = values(BASE64_DIGITS);
 
 /// The value of each lower-case hexadecimal digit.
-const HEX_VALUES: [i16; 256] = {
-    let narrow = values(b"0123456789abcdef");
-    let mut values = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        values[byte] = narrow[byte] as i16;
-        byte += 1;
-    }
-    values
-};
+const HEX_VALUES: [i16; 256] = values(b"0123456789abcdef");
 
 /// The place of each of these digits, and -1 for everything else.
-const fn values(digits: &[u8]) -> [i8; 256] {
+const fn values(digits: &[u8]) -> [i16; 256] {
     let mut values = [-1; 256];
     let mut value = 0;
     while value < digits.len() {
-        values[digits[value] as usize] = value as i8;
+        values[digits[value] as usize] = value as i16;
         value += 1;
     }
     values

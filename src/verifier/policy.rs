@@ -222,17 +222,16 @@ impl Policy {
         accepted: &Accepted,
         live: impl Iterator<Item = (usize, &'k SigningKey)>,
     ) -> Result<Option<(usize, Quirks)>, Ambiguity> {
-        let mut none = true;
+        let mut live = live.peekable();
+        if live.peek().is_none() {
+            // Costs what a wrong signature costs.
+            self.compare(claim, accepted, &self.decoy)?;
+        }
         for (position, key) in live {
-            none = false;
             match self.compare(claim, accepted, key.keyed())? {
                 Some(quirks) if token_fits(claim, key) => return Ok(Some((position, quirks))),
                 _ => {}
             }
-        }
-        if none {
-            // Costs what a wrong signature costs.
-            self.compare(claim, accepted, &self.decoy)?;
         }
         Ok(None)
     }
