@@ -7,30 +7,27 @@
 #![allow(missing_docs, missing_debug_implementations, unreachable_pub, unused)]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-#[path = "../src/canonical/mod.rs"]
-mod canonical;
 #[path = "../src/error.rs"]
 mod error;
 #[path = "../src/headers.rs"]
 mod headers;
-#[path = "../src/scheme/mod.rs"]
-mod scheme;
+#[path = "../src/protocol/mod.rs"]
+mod protocol;
 mod shapes;
-#[path = "../src/signature.rs"]
-mod signature;
 
-use canonical::Sink;
-use canonical::fields::{Fields, Protocols};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use error::Error;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use scheme::dialect::Form;
-use scheme::{Family, acs3, parse_pair};
-use signature::Keyed;
+use protocol::crypto::hmac::{Hasher, Keyed, Mac};
+use protocol::dialect::Dialect;
+use protocol::request::{Head, ProtocolHeaders};
+use protocol::scheme::Family;
+use protocol::scheme::authorization::Authorization;
+use protocol::scheme::coverage::List;
 use std::hint::black_box;
 use std::time::{Duration, SystemTime};
 use tower_fc::Scheme;
+use tower_fc::protocol::{format_acs_date, format_http_date, parse_acs_date, parse_http_date};
 
 const SIDES: [(Scheme, Family); 2] =
     [(Scheme::Fc, Family::Fc), (Scheme::Acs3HmacSha256, Family::Acs3)];
@@ -77,21 +74,21 @@ fn reading_and_writing(c: &mut Criterion) {
         parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
     };
     stage(c, "headers", header_bytes, |_, parts, _| {
-        let mut protocols = Protocols::new();
-        black_box(&Fields::of(&parts.headers, &mut protocols));
+        let mut protocol = ProtocolHeaders::new();
+        black_box(&Head::of(&parts.method, &parts.uri, &parts.headers, &mut protocol));
     });
     stage(
         c,
         "path",
         |parts| path(parts).len(),
-        |family, parts, room| Form::standard(family).path.write(path(parts), room),
+        |family, parts, room| Dialect::standard(family).path.write(path(parts), room),
     );
     stage(
         c,
         "query",
         |parts| query(parts).len(),
         |family, parts, room| {
-            let rules = Form::standard(family).query.as_ref();
+            let rules = Dialect::standard(family).query.as_ref();
             rules.map(|rules| rules.write(query(parts), None, room))
         },
     );
@@ -99,14 +96,10 @@ fn reading_and_writing(c: &mut Criterion) {
         c,
         "authorization",
         |parts| authorization(parts).len(),
-        |family, parts, _| {
-            let text = authorization(parts);
-            let space = text.iter().position(|byte| *byte == b' ').unwrap();
-            let rest = &text[space + 1..];
-            match family {
-                Family::Acs3 => drop(black_box(acs3::Credential::parse(rest).unwrap())),
-                _ => drop(black_box(parse_pair(rest).unwrap())),
-            }
+        |_, parts, _| {
+            let mut list = List::new();
+            black_box(Authorization::read(authorization(parts), &mut list).ok().unwrap());
+            black_box(&list);
         },
     );
 }
@@ -118,26 +111,13 @@ fn hashing(c: &mut Criterion) {
     for bytes in [64, 256, 512, 1_024, 4_096] {
         let text = vec![b'a'; bytes];
         group.throughput(Throughput::Bytes(bytes as u64));
-        group.bench_function(BenchmarkId::new("hmac-sha256", bytes), |b| {
-            b.iter(|| {
-                let mut mac = black_box(&keyed).sha256();
-                mac.put(black_box(&text));
-                mac.finish().as_bytes()[0]
+        for (name, mac) in [("hmac-sha256", Mac::Sha256), ("hmac-sha1", Mac::Sha1)] {
+            group.bench_function(BenchmarkId::new(name, bytes), |b| {
+                b.iter(|| black_box(&keyed).sign(mac, black_box(&text)).as_bytes()[0]);
             });
-        });
-        group.bench_function(BenchmarkId::new("hmac-sha1", bytes), |b| {
-            b.iter(|| {
-                let mut mac = black_box(&keyed).sha1();
-                mac.put(black_box(&text));
-                mac.finish().as_bytes()[0]
-            });
-        });
+        }
         group.bench_function(BenchmarkId::new("sha256", bytes), |b| {
-            b.iter(|| {
-                let mut hash = signature::sha256();
-                hash.put(black_box(&text));
-                hash.finish().as_bytes()[0]
-            });
+            b.iter(|| Hasher::sha256().hash(black_box(&text)).as_bytes()[0]);
         });
     }
     group.finish();
@@ -145,13 +125,13 @@ fn hashing(c: &mut Criterion) {
 
 fn dates(c: &mut Criterion) {
     let now = SystemTime::now();
-    let (http, acs) = (tower_fc::format_http_date(now), tower_fc::format_acs_date(now));
+    let (http, acs) = (format_http_date(now), format_acs_date(now));
     let mut group = c.benchmark_group("date");
     group.bench_function("clock", |b| b.iter(SystemTime::now));
-    group.bench_function("format/http", |b| b.iter(|| tower_fc::format_http_date(black_box(now))));
-    group.bench_function("format/acs", |b| b.iter(|| tower_fc::format_acs_date(black_box(now))));
-    group.bench_function("parse/http", |b| b.iter(|| tower_fc::parse_http_date(black_box(&http))));
-    group.bench_function("parse/acs", |b| b.iter(|| tower_fc::parse_acs_date(black_box(&acs))));
+    group.bench_function("format/http", |b| b.iter(|| format_http_date(black_box(now))));
+    group.bench_function("format/acs", |b| b.iter(|| format_acs_date(black_box(now))));
+    group.bench_function("parse/http", |b| b.iter(|| parse_http_date(black_box(&http))));
+    group.bench_function("parse/acs", |b| b.iter(|| parse_acs_date(black_box(&acs))));
     group.finish();
 }
 

@@ -18,8 +18,9 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tower::{Layer, Service};
+use tower_fc::digest::{BodyPolicy, CheckDigestLayer, Md5Encoding, SetDigestLayer};
 use tower_fc::digest::{BufferedBody, CheckedBody};
-use tower_fc::{BodyPolicy, CheckDigestLayer, Md5Encoding, Scheme, SetDigestLayer, headers};
+use tower_fc::{Scheme, headers};
 
 const PIECE: usize = 64 * 1024;
 const PIECES: usize = 256;

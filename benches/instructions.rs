@@ -24,7 +24,8 @@ use std::hint::black_box;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 use tower::Layer;
-use tower_fc::{Scheme, Schemes, SignLayer, StaticKeys, Verifier, VerifyLayer};
+use tower_fc::protocol::{Dialects, Schemes};
+use tower_fc::{Scheme, SignLayer, StaticKeys, Verifier, VerifyLayer};
 
 /// Asks the bench, started under valgrind, for one row: `ROW=name:repetitions`.
 const ROW: &str = "INSTRUCTIONS_ROW";
@@ -83,7 +84,7 @@ fn names() -> Vec<String> {
     }
     names.sort_by_key(|name| !name.starts_with("shape"));
     for scheme in ["fc", "acs3", "acs"] {
-        let wrong = ["first-byte", "last-byte", "unknown-id"];
+        let wrong = ["first-byte", "last-byte", "unknown-id", "all-dialects"];
         names.extend(wrong.map(|wrong| format!("refuse/{scheme}/{wrong}")));
     }
     names.extend(["bare", "sign", "verify"].map(|layer| format!("layer/fc/{layer}/typical")));
@@ -227,7 +228,10 @@ fn refuse(scheme: Scheme, wrong: &str, repetitions: u64) {
     parts.headers.insert(AUTHORIZATION, HeaderValue::from_str(&text).unwrap());
     // One key, as the way through a table of several differs from run to run.
     let keys = StaticKeys::new().with_key(shapes::ID, shapes::credentials().key().clone());
-    let verifier = Verifier::new(keys).with_schemes(Schemes::ALL);
+    let mut verifier = Verifier::new(keys).with_schemes(Schemes::all());
+    if wrong == "all-dialects" {
+        verifier = verifier.with_dialects(Dialects::all());
+    }
     for _ in 0..repetitions {
         black_box(verifier.verify_at(black_box(&parts), now()).unwrap_err());
     }

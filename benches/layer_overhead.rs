@@ -14,10 +14,9 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 use tower::{Layer, Service};
-use tower_fc::{
-    AsyncSignLayer, ProvideCredentials, Scheme, SignLayer, Signer, SigningKey, StaticKeys,
-    Verifier, VerifyLayer,
-};
+use tower_fc::credentials::ProvideCredentials;
+use tower_fc::keys::VerifyingKey;
+use tower_fc::{Scheme, SignLayer, Signer, StaticKeys, Verifier, VerifyLayer};
 
 fn request(parts: &http::request::Parts) -> Request<()> {
     Request::from_parts(shapes::fresh(parts), ())
@@ -50,7 +49,7 @@ fn now<F: Future>(future: F) -> F::Output {
 }
 
 /// A verifier whose keys are awaited, and are there at once.
-fn awaited() -> Verifier<impl Fn(String) -> Ready<Option<SigningKey>>> {
+fn awaited() -> Verifier<impl Fn(String) -> Ready<Option<VerifyingKey>>> {
     let key = shapes::credentials().key().clone();
     Verifier::new(move |id: String| std::future::ready((id == shapes::ID).then(|| key.clone())))
 }
@@ -62,7 +61,8 @@ fn layers(c: &mut Criterion) {
         let verifier: Verifier<StaticKeys> = shapes::verifier();
         let mut sign = SignLayer::new(signer.clone()).layer(Bare);
         let provider = shapes::credentials();
-        let mut async_sign = AsyncSignLayer::new(provider.clone()).layer(Bare);
+        let mut async_sign =
+            SignLayer::new(Signer::new(provider.clone())).awaiting_credentials().layer(Bare);
         let mut verify = VerifyLayer::new(shapes::verifier()).layer(Bare);
         let async_verifier = awaited();
         let mut async_verify = VerifyLayer::new(awaited()).awaiting_keys().layer(Bare);

@@ -14,8 +14,9 @@ use std::hint::black_box;
 use std::sync::Barrier;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tower::{Layer, Service};
+use tower_fc::Scheme;
 use tower_fc::replay::{Claimed, ReplayClaim};
-use tower_fc::{MemoryReplayGuard, ReplayGuard, ReplayLayer, Scheme};
+use tower_fc::replay::{MemoryReplayGuard, ReplayGuard, ReplayLayer};
 
 const LIVE: u64 = 1_000_000;
 /// Room for a guard that is not full, whatever a thread is ahead of another.
@@ -83,8 +84,8 @@ impl Sender {
 }
 
 fn claim(guard: &MemoryReplayGuard, key: [u8; 32], now: SystemTime) {
-    let claimed = guard.claim_now(ReplayClaim::new(key, now, now + WINDOW));
-    assert!(matches!(claimed, Some(Ok(Claimed::First))));
+    let claimed = guard.claim(ReplayClaim::new(key, now, now + WINDOW));
+    assert!(matches!(claimed, Ok(Claimed::First)));
 }
 
 /// A guard that holds [`LIVE`] entries, and who goes on sending.
@@ -139,19 +140,19 @@ fn claims(c: &mut Criterion) {
     group.bench_function("claim/replay", |b| {
         b.iter(|| {
             at = (at + 7_919) % (LIVE / 2);
-            guard.claim_now(ReplayClaim::new(key(0, first + at), now, now + WINDOW))
+            guard.claim(ReplayClaim::new(key(0, first + at), now, now + WINDOW))
         });
     });
 
     let (guard, now) = (MemoryReplayGuard::new(LIVE as usize), time(0));
     // So much more than there is room for that hardly a line is free.
     for count in 0..5 * LIVE {
-        let _ = guard.claim_now(ReplayClaim::new(key(1, count), now, now + WINDOW));
+        let _ = guard.claim(ReplayClaim::new(key(1, count), now, now + WINDOW));
     }
     group.bench_function("claim/full", |b| {
         b.iter(|| {
             at += 1;
-            guard.claim_now(ReplayClaim::new(key(2, at), now, now + WINDOW))
+            guard.claim(ReplayClaim::new(key(2, at), now, now + WINDOW))
         });
     });
     group.bench_function("claim/filling-to-a-million", |b| {

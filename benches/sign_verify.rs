@@ -5,7 +5,6 @@
 mod shapes;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use http::HeaderMap;
 use std::hint::black_box;
 use std::time::Duration;
 use tower_fc::{Presigner, Scheme};
@@ -21,12 +20,8 @@ fn sign(c: &mut Criterion) {
             let id = BenchmarkId::new(scheme.name(), shape.name);
             if scheme == Scheme::FcPresigned {
                 let lifetime = Duration::from_secs(3_600);
-                let headers: &HeaderMap = &unsigned.headers;
                 group.bench_function(id, |b| {
-                    b.iter(|| {
-                        let uri = black_box(&unsigned.uri);
-                        presigner.presign(&unsigned.method, uri, headers, lifetime).unwrap()
-                    });
+                    b.iter(|| presigner.presign(black_box(&unsigned), lifetime).unwrap());
                 });
                 continue;
             }

@@ -19,8 +19,10 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
+use tower_fc::error::BoxError;
 use tower_fc::headers::{QUERY_SECURITY_TOKEN, QUERY_SIGNATURE, X_ACS_CONTENT_SHA256};
-use tower_fc::{BoxError, Credentials, Presigner, Scheme, Signer, parse_acs_date};
+use tower_fc::protocol::parse_acs_date;
+use tower_fc::{Credentials, Presigner, Scheme, Signer};
 
 /// Sends one signed request and prints the answer. Fails on answers of 400 and above.
 ///
@@ -95,11 +97,9 @@ async fn run(args: Args) -> Result<(), BoxError> {
 
     if let Some(lifetime) = args.presign {
         let presigner = Presigner::new(credentials);
-        let (method, uri, headers) = (&head.method, &head.uri, &head.headers);
-        let text = presigner.string_to_sign_at(method, uri, headers, lifetime, now)?;
+        let text = presigner.string_to_sign_at(&head, lifetime, now)?;
         signed.push(("string-to-sign", text));
-        let url = presigner.presign_at(method, uri, headers, lifetime, now)?;
-        head.uri = url.into_uri();
+        head.uri = presigner.presign_at(&head, lifetime, now)?.into_uri();
     } else {
         let signer = Signer::new(credentials).with_scheme(args.scheme)?;
         if let Some(canonical) = signer.canonical_request_at(&head, now)? {

@@ -6,7 +6,8 @@
 use clap::Parser;
 use http::Request;
 use std::time::SystemTime;
-use tower_fc::{BoxError, Credentials, Scheme, Signer, StaticKeys, Verifier};
+use tower_fc::error::BoxError;
+use tower_fc::{Credentials, Scheme, Signer, StaticKeys, Verifier};
 
 /// Signs one request, shows what was signed and what is to be sent, and verifies it.
 #[derive(Parser)]

@@ -6,10 +6,11 @@
 //! The example `server` takes such URLs when it runs with `--schemes all`.
 
 use clap::Parser;
-use http::{HeaderMap, Method, Uri};
+use http::{Method, Request, Uri};
 use std::process::ExitCode;
 use std::time::Duration;
-use tower_fc::{BoxError, Credentials, Presigner};
+use tower_fc::error::BoxError;
+use tower_fc::{Credentials, Presigner};
 
 /// Presigns a URL with the access key of ALIBABA_CLOUD_ACCESS_KEY_ID,
 /// ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN (optional).
@@ -47,7 +48,7 @@ fn presign(args: &Args) -> Result<Uri, BoxError> {
     }
     let presigner = Presigner::new(Credentials::from_env()?);
     // A content-type or x-fc- header here would have to be sent by whoever uses the URL.
-    let headers = HeaderMap::new();
+    let request = Request::builder().method(&args.request).uri(&args.url).body(())?;
     let lifetime = Duration::from_secs(args.seconds);
-    Ok(presigner.presign(&args.request, &args.url, &headers, lifetime)?.into_uri())
+    Ok(presigner.presign(&request.into_parts().0, lifetime)?.into_uri())
 }

@@ -17,9 +17,12 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
+use tower_fc::clock::FixedClock;
+use tower_fc::error::BoxError;
+use tower_fc::protocol::Schemes;
 use tower_fc::{
-    BoxError, Credentials, FixedClock, Presigner, Scheme, Schemes, SignLayer, Signer, StaticKeys,
-    VerifiedCaller, Verifier, VerifyLayer,
+    Credentials, Presigner, Scheme, SignLayer, Signer, StaticKeys, VerifiedCaller, Verifier,
+    VerifyLayer,
 };
 
 /// Signs requests in every scheme, sends them to a server on loopback, and shows which get in.
@@ -45,8 +48,7 @@ async fn main() -> Result<ExitCode, BoxError> {
             let mut request = request(&method, &server)?;
             let answer = if scheme == Scheme::FcPresigned {
                 let presigner = Presigner::new(credentials.clone());
-                let url =
-                    presigner.presign(&method, request.uri(), request.headers(), 10 * MINUTE)?;
+                let url = presigner.presign_request_at(&request, 10 * MINUTE, SystemTime::now())?;
                 *request.uri_mut() = url.into_uri();
                 send(client.clone(), request).await?
             } else {
@@ -78,9 +80,8 @@ async fn main() -> Result<ExitCode, BoxError> {
     table.add("GET  signed an hour ago", refused("AccessDenied"), answer);
 
     let mut request = get()?;
-    let (uri, headers) = (request.uri(), request.headers());
     let presigner = Presigner::new(credentials);
-    let url = presigner.presign_at(&Method::GET, uri, headers, 10 * MINUTE, an_hour_ago)?;
+    let url = presigner.presign_request_at(&request, 10 * MINUTE, an_hour_ago)?;
     *request.uri_mut() = url.into_uri();
     let answer = send(client.clone(), request).await?;
     table.add("GET  presigned, and expired", refused("AccessDenied"), answer);
@@ -100,7 +101,7 @@ async fn main() -> Result<ExitCode, BoxError> {
 async fn start_server() -> Result<String, BoxError> {
     let keys = StaticKeys::from_secrets([(ID, SECRET)])?;
     // FC and ACS3 are accepted by default; acs and presigned URLs are to be asked for.
-    let verifier = Verifier::new(keys).with_schemes(Schemes::ALL);
+    let verifier = Verifier::new(keys).with_schemes(Schemes::all());
     let app = Router::new().fallback(hello).layer(VerifyLayer::new(verifier));
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;

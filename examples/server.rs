@@ -17,10 +17,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
-use tower_fc::{
-    BoxError, Credentials, Dialect, Dialects, Mode, Scheme, Schemes, StaticKeys, VerifiedCaller,
-    Verifier, VerifyLayer, format_acs_date,
-};
+use tower_fc::error::BoxError;
+use tower_fc::protocol::{Dialect, Dialects, Schemes, format_acs_date};
+use tower_fc::verify::Mode;
+use tower_fc::{Credentials, Scheme, StaticKeys, VerifiedCaller, Verifier, VerifyLayer};
 
 /// Verifies signed requests over HTTP/1.1 and HTTP/2 (h2c). Whatever the path and the method,
 /// those it lets in are answered with 200 and what the server saw of them, as JSON.
@@ -160,7 +160,7 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
 
 fn schemes(list: &str) -> Result<Schemes, String> {
     if list == "all" {
-        return Ok(Schemes::ALL);
+        return Ok(Schemes::all());
     }
     let known = || Scheme::ALL.iter().map(|scheme| scheme.name());
     list.split(',')
@@ -171,7 +171,7 @@ fn schemes(list: &str) -> Result<Schemes, String> {
 /// Takes the names of dialects, and their ends (`py-gateway`) where only one has it.
 fn dialects(list: &str) -> Result<Dialects, String> {
     if list == "all" {
-        return Ok(Dialects::ALL);
+        return Ok(Dialects::all());
     }
     let names = || Dialect::ALL.iter().map(|dialect| dialect.name());
     let dialect = |name: &str| {

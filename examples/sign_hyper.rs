@@ -9,7 +9,8 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{ServiceBuilder, ServiceExt};
-use tower_fc::{BoxError, Credentials, SignLayer, StaticKeys, Verifier, VerifyLayer};
+use tower_fc::error::BoxError;
+use tower_fc::{Credentials, SignLayer, StaticKeys, Verifier, VerifyLayer};
 
 /// Signs what a hyper-util client sends, to a server that it starts on loopback.
 #[derive(Parser)]

@@ -7,7 +7,8 @@ use clap::Parser;
 use reqwest::redirect::Policy;
 use reqwest_middleware::ClientBuilder;
 use tower_fc::adapters::reqwest::SignMiddleware;
-use tower_fc::{BoxError, Credentials, Scheme, Signer, StaticKeys, Verifier, VerifyLayer};
+use tower_fc::error::BoxError;
+use tower_fc::{Credentials, Scheme, Signer, StaticKeys, Verifier, VerifyLayer};
 
 /// Signs what a reqwest client sends, to a server that it starts on loopback.
 #[derive(Parser)]

@@ -7,7 +7,9 @@
 use axum::{Router, routing::get};
 use clap::Parser;
 use tower_fc::adapters::axum::original_uri;
-use tower_fc::{BoxError, Mode, StaticKeys, VerifiedCaller, Verifier, VerifyLayer};
+use tower_fc::error::BoxError;
+use tower_fc::verify::Mode;
+use tower_fc::{StaticKeys, VerifiedCaller, Verifier, VerifyLayer};
 
 /// Serves /api/hello to everyone and /api/me to those who sign, until it is interrupted.
 #[derive(Parser)]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// Why something could not be made or obtained.
+/// Reports that something could not be made or obtained.
 ///
 /// Its text names the input and the rule, and never contains a secret.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct Error {
 /// Any error, as tower passes them around.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What kind of thing an [`Error`] is about.
+/// Tells apart what an [`Error`] is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -28,6 +28,10 @@ pub enum ErrorKind {
     InvalidAccessKeySecret,
     /// A security token that cannot stand in a header.
     InvalidSecurityToken,
+    /// A nonce that cannot stand in a header, or is too long.
+    InvalidNonce,
+    /// The system gives no random numbers, and so there are no nonces.
+    NoRandomness,
     /// An environment variable is missing, or is not text. Set it.
     MissingVariable,
     /// A key file that cannot be read, is not JSON, or has something in it that is not
@@ -77,7 +81,7 @@ impl Error {
         self
     }
 
-    /// What it is about.
+    /// Returns what it is about.
     pub const fn kind(&self) -> ErrorKind {
         self.kind
     }

@@ -7,49 +7,37 @@ mod macros;
 
 #[cfg(any(feature = "axum", feature = "reqwest-middleware"))]
 pub mod adapters;
-mod caller;
-mod canonical;
-mod claim;
-mod clock;
-mod credentials;
+mod awaiting;
+pub mod clock;
+pub mod credentials;
 pub mod digest;
-mod error;
+pub mod error;
 pub mod headers;
-#[cfg(any(feature = "key-cache", feature = "key-file"))]
 pub mod keys;
-mod presign;
-mod rejection;
+pub mod protocol;
+mod random;
 pub mod replay;
-mod scheme;
+pub mod response;
 pub mod sign;
-mod signature;
-mod signer;
-mod unique;
-mod verifier;
 pub mod verify;
 
-pub use caller::VerifiedCaller;
-pub use canonical::quirks::Ambiguity;
-pub use clock::{
-    Clock, FixedClock, SystemClock, format_acs_date, format_http_date, parse_acs_date,
-    parse_http_date,
-};
-pub use credentials::{Credentials, ProvideCredentials, SigningKey};
-pub use digest::{BodyPolicy, CheckDigestLayer, DigestHeader, Md5Encoding, SetDigestLayer};
-pub use error::{BoxError, Error, ErrorKind};
-pub use presign::{PresignedUrl, Presigner};
-pub use rejection::{FcResponse, Rejection, RejectionKind, RejectionResponse};
-#[cfg(feature = "redis")]
-pub use replay::RedisReplayGuard;
-pub use replay::{MemoryReplayGuard, ReplayGuard, ReplayLayer};
-pub use scheme::dialect::{Dialect, Dialects};
-pub use scheme::{Scheme, Schemes};
-pub use sign::{AsyncSignLayer, SignLayer};
-pub use signer::Signer;
-pub use verifier::{
-    DEFAULT_MAX_HEADERS_LEN, DEFAULT_MAX_LIFETIME, DEFAULT_MAX_SIGNED_HEADERS, DEFAULT_MAX_SKEW,
-    DEFAULT_MAX_TARGET_LEN, Verifier,
-};
-pub use verify::{
-    AsyncKeyStore, AsyncVerifyLayer, KeyStore, KeyStoreError, Keys, Mode, StaticKeys, VerifyLayer,
-};
+#[doc(inline)]
+pub use keys::static_keys::StaticKeys;
+#[doc(inline)]
+pub use protocol::key::Credentials;
+#[doc(inline)]
+pub use protocol::presigner::Presigner;
+#[doc(inline)]
+pub use protocol::scheme::Scheme;
+#[doc(inline)]
+pub use protocol::signer::Signer;
+#[doc(inline)]
+pub use protocol::verifier::Verifier;
+#[doc(inline)]
+pub use protocol::verifier::caller::VerifiedCaller;
+#[doc(inline)]
+pub use protocol::verifier::rejection::{Rejection, RejectionKind};
+#[doc(inline)]
+pub use sign::layer::SignLayer;
+#[doc(inline)]
+pub use verify::layer::VerifyLayer;

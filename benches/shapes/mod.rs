@@ -16,7 +16,8 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 use tower::Service;
-use tower_fc::{Credentials, Presigner, Scheme, Schemes, Signer, StaticKeys, Verifier};
+use tower_fc::protocol::Schemes;
+use tower_fc::{Credentials, Presigner, Scheme, Signer, StaticKeys, Verifier};
 
 const HOST: &str = "123456789.cn-hangzhou.fc.aliyuncs.com";
 /// Of the length of real ones.
@@ -74,7 +75,7 @@ impl Shape {
         if scheme == Scheme::FcPresigned {
             let lifetime = Duration::from_secs(3_600);
             let presigner = Presigner::new(credentials());
-            let url = presigner.presign(&parts.method, &parts.uri, &parts.headers, lifetime);
+            let url = presigner.presign(&parts, lifetime);
             parts.uri = url.unwrap().into_uri();
         } else {
             signer(scheme).sign(&mut parts).unwrap();
@@ -119,7 +120,7 @@ pub fn signer(scheme: Scheme) -> Signer {
 pub fn verifier() -> Verifier<StaticKeys> {
     let others = (0..15).map(|i| (format!("LTAI5tOtherExampleKey{i:02}"), format!("secret-{i}")));
     let keys = others.chain([(ID.to_owned(), SECRET.to_owned())]);
-    Verifier::new(StaticKeys::from_secrets(keys).unwrap()).with_schemes(Schemes::ALL)
+    Verifier::new(StaticKeys::from_secrets(keys).unwrap()).with_schemes(Schemes::all())
 }
 
 /// The same without bounds on the size of what it accepts.

@@ -40,8 +40,10 @@
 //! # }
 //! ```
 
-use crate::caller::VerifiedCaller;
-use crate::rejection::{FcResponse, Rejection, RejectionKind, RejectionResponse};
+use crate::clock::{Clock, SystemClock};
+use crate::protocol::verifier::caller::VerifiedCaller;
+use crate::protocol::verifier::rejection::{Rejection, RejectionKind};
+use crate::response::{FcResponse, RejectionResponse};
 use ::axum::body::Body;
 use ::axum::extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri};
 use ::axum::response::IntoResponse;
@@ -76,7 +78,7 @@ pub fn original_uri(extensions: &Extensions) -> Option<&Uri> {
 /// the handler is not called and [`NotVerified`] is the answer.
 ///
 /// There is none when the request is anonymous
-/// ([`Mode::Optional`](crate::Mode::Optional)), when its path is exempt, and when
+/// ([`Mode::Optional`](crate::verify::Mode::Optional)), when its path is exempt, and when
 /// there is no `VerifyLayer` around the handler at all. These cannot be told apart
 /// here, so a layer that was forgotten shows as 403 on every request.
 impl<S: Sync> FromRequestParts<S> for VerifiedCaller {
@@ -89,13 +91,14 @@ impl<S: Sync> FromRequestParts<S> for VerifiedCaller {
 
 /// Takes the caller that a [`VerifyLayer`](crate::VerifyLayer) verified, `None` for
 /// an anonymous one. Never refuses: see
-/// [`Mode::Optional`](crate::Mode::Optional) for what gets here.
+/// [`Mode::Optional`](crate::verify::Mode::Optional) for what gets here.
 ///
 /// ```
 /// use axum::{Router, body::Body, routing::get};
 /// use http::Request;
 /// use tower::ServiceExt;
-/// use tower_fc::{Mode, StaticKeys, VerifiedCaller, VerifyLayer, Verifier};
+/// use tower_fc::verify::Mode;
+/// use tower_fc::{StaticKeys, VerifiedCaller, VerifyLayer, Verifier};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -156,7 +159,8 @@ impl NotVerified {
         let rejection = Rejection::new(
             RejectionKind::MissingCredentials,
             "required HTTP header Authorization was not specified, or was not verified",
-        );
+        )
+        .at(SystemClock.now());
         let response = Box::new(FcResponse.rejection_response(&rejection, parts));
         Self { rejection, response }
     }

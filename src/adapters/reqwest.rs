@@ -51,8 +51,8 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind};
-use crate::scheme::Scheme;
-use crate::signer::Signer;
+use crate::protocol::scheme::Scheme;
+use crate::protocol::signer::Signer;
 use ::reqwest::{Request, Response};
 use http::header::ACCEPT;
 use http::{Extensions, Uri};
@@ -66,7 +66,7 @@ use reqwest_middleware::{Middleware, Next};
 ///
 /// A request that cannot be signed is not sent; its error is a
 /// [`reqwest_middleware::Error::Middleware`] that can be downcast to
-/// [`tower_fc::Error`](crate::Error). [The module](self) has an example, and says
+/// [`tower_fc::Error`](crate::error::Error). [The module](self) has an example, and says
 /// where to attach it.
 #[derive(Clone, Debug)]
 pub struct SignMiddleware<C = SystemClock> {
@@ -95,7 +95,8 @@ impl<C: Clock> SignMiddleware<C> {
     /// ```
     /// use reqwest::{Method, Request};
     /// use tower_fc::adapters::reqwest::SignMiddleware;
-    /// use tower_fc::{Credentials, FixedClock};
+    /// use tower_fc::Credentials;
+    /// use tower_fc::clock::FixedClock;
     ///
     /// let sign = SignMiddleware::new(Credentials::new("id", "secret")?)
     ///     .with_clock(FixedClock::at_unix(1_700_000_000));
@@ -116,14 +117,9 @@ impl<C: Clock> SignMiddleware<C> {
                         signing: set it on the request";
             return Err(Error::new(ErrorKind::InvalidSetting, rule));
         }
-        let mut head = http::Request::new(());
-        *head.method_mut() = request.method().clone();
-        *head.uri_mut() = uri;
-        // Moved there and back, so that the request keeps every header it has.
-        std::mem::swap(head.headers_mut(), request.headers_mut());
-        let signed = self.signer.sign_request_at(&mut head, self.clock.now());
-        std::mem::swap(head.headers_mut(), request.headers_mut());
-        signed
+        let (method, headers) = (request.method(), request.headers());
+        let signature = self.signer.signature_now(method, &uri, headers, self.clock.now())?;
+        signature.set(request.headers_mut())
     }
 }
 

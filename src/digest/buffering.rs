@@ -1,5 +1,5 @@
-use super::hash::Hash;
-use crate::signature::Tag;
+use crate::protocol::crypto::hash::Hash;
+use crate::protocol::crypto::tag::Tag;
 use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -19,7 +19,7 @@ pub struct BufferedBody {
 }
 
 impl BufferedBody {
-    /// What of the body has not been read yet.
+    /// Returns the data that has not been read yet.
     pub fn data(&self) -> &Bytes {
         &self.data
     }
@@ -158,12 +158,6 @@ impl<B: Body> Buffering<B> {
         let body = BufferedBody { data, trailers: this.trailers.take() };
         Poll::Ready(Ok((body, hash.finish())))
     }
-}
-
-/// The service that was polled ready, which is the one to call; a clone stays.
-pub(super) fn ready_service<S: Clone>(inner: &mut S) -> S {
-    let clone = inner.clone();
-    std::mem::replace(inner, clone)
 }
 
 /// A body is larger than what may be held of it in memory.

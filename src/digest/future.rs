@@ -1,8 +1,9 @@
 use super::body::CheckedBody;
 use super::buffering::{Buffering, Unheld};
+use super::layer::refuse;
 use super::policy::Expected;
-use crate::rejection::{Rejection, RejectionKind, RejectionResponse};
-use crate::verify::{ResponseBody, ResponseFuture};
+use crate::protocol::verifier::rejection::{Rejection, RejectionKind};
+use crate::response::{RejectionResponse, ResponseBody, ResponseFuture};
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
@@ -94,7 +95,7 @@ where
                     let request = Request::from_parts(parts, CheckedBody::buffered(body));
                     ResponseFuture::inner(service.call(request))
                 }
-                Err(rejection) => ResponseFuture::refused(rejection.answer(response, &parts)),
+                Err(rejection) => ResponseFuture::refused(refuse(rejection, response, &parts)),
             };
             kind.set(Kind::Answering { future });
         }

@@ -1,6 +1,11 @@
-use super::{BodyPolicy, BufferedCheckDigest, CheckDigest};
-use crate::rejection::{FcResponse, RejectionResponse};
-use tower_layer::Layer;
+use super::policy::BodyPolicy;
+use crate::protocol::verifier::caller::VerifiedCaller;
+use crate::protocol::verifier::rejection::Rejection;
+use crate::response::{FcResponse, RejectionResponse, answer};
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+use std::time::UNIX_EPOCH;
 
 /// Compares bodies with their signed digest while the inner service reads them.
 ///
@@ -28,7 +33,7 @@ impl CheckDigestLayer {
 }
 
 impl<R> CheckDigestLayer<R> {
-    /// Which bodies are checked.
+    /// Chooses which bodies are checked.
     #[must_use]
     pub fn with_policy(self, policy: BodyPolicy) -> Self {
         Self { policy, ..self }
@@ -43,14 +48,6 @@ impl<R> CheckDigestLayer<R> {
     /// calls the inner service only if it is right.
     pub fn buffered(self, limit: usize) -> BufferedCheckDigestLayer<R> {
         BufferedCheckDigestLayer { layer: self, limit }
-    }
-}
-
-impl<S, R: Clone> Layer<S> for CheckDigestLayer<R> {
-    type Service = CheckDigest<S, R>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        CheckDigest { inner, layer: self.clone() }
     }
 }
 
@@ -70,10 +67,12 @@ pub struct BufferedCheckDigestLayer<R = FcResponse> {
     pub(super) limit: usize,
 }
 
-impl<S, R: Clone> Layer<S> for BufferedCheckDigestLayer<R> {
-    type Service = BufferedCheckDigest<S, R>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        BufferedCheckDigest { inner, layer: self.clone() }
-    }
+/// The response to a refused request, as of when it was verified.
+pub(super) fn refuse(
+    rejection: Rejection,
+    response: &impl RejectionResponse,
+    parts: &Parts,
+) -> Box<Response<Bytes>> {
+    let caller = parts.extensions.get::<VerifiedCaller>();
+    answer(rejection, caller.map_or(UNIX_EPOCH, VerifiedCaller::verified_at), response, parts)
 }

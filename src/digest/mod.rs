@@ -9,8 +9,10 @@
 //! use http::{Request, Response, StatusCode};
 //! use http_body_util::{BodyExt, Full};
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tower_fc::digest::{BodyDigestMismatch, BufferedBody, CheckedBody};
-//! use tower_fc::{BodyPolicy, BoxError, CheckDigestLayer, SetDigestLayer};
+//! use tower_fc::digest::{
+//!     BodyDigestMismatch, BodyPolicy, BufferedBody, CheckDigestLayer, CheckedBody, SetDigestLayer,
+//! };
+//! use tower_fc::error::BoxError;
 //! use tower_fc::{Credentials, SignLayer, StaticKeys, Verifier, VerifyLayer};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -78,18 +80,18 @@ mod body;
 mod buffering;
 mod check;
 mod future;
-mod hash;
 mod layer;
+mod mismatch;
 mod policy;
 mod service;
 mod set;
 
+pub use crate::protocol::crypto::hash::Md5Encoding;
 pub use body::CheckedBody;
 pub use buffering::{BodyTooLarge, BufferedBody};
-pub use check::BodyDigestMismatch;
 pub use future::BufferedCheckFuture;
-pub use hash::Md5Encoding;
 pub use layer::{BufferedCheckDigestLayer, CheckDigestLayer};
+pub use mismatch::BodyDigestMismatch;
 pub use policy::BodyPolicy;
 pub use service::{BufferedCheckDigest, CheckDigest};
 pub use set::{DEFAULT_LIMIT, DigestHeader, SetDigest, SetDigestFuture, SetDigestLayer};

@@ -1,13 +1,12 @@
-use super::check::BodyDigestMismatch;
-use super::hash::{self, Algorithm, Hash};
-use crate::caller::VerifiedCaller;
-use crate::headers::{CONTENT_MD5, X_ACS_CONTENT_SHA256};
-use crate::rejection::{Rejection, RejectionKind};
-use crate::scheme::Scheme;
-use crate::signature::Tag;
+use super::mismatch::BodyDigestMismatch;
+use crate::headers::CONTENT_MD5;
+use crate::protocol::crypto::hash::{self, Algorithm, Hash};
+use crate::protocol::crypto::tag::Tag;
+use crate::protocol::verifier::caller::VerifiedCaller;
+use crate::protocol::verifier::rejection::{Rejection, RejectionKind};
 use http::{Extensions, HeaderMap, HeaderName};
 
-/// Which bodies are compared with their digest.
+/// Chooses which bodies are compared with their digest.
 ///
 /// What counts is a digest header that the signature of the request covers, as the
 /// [`VerifiedCaller`] says; any other counts as none, since whoever passes the
@@ -48,8 +47,7 @@ impl Expected {
             return Ok(None);
         }
         if let Some(caller) = extensions.get::<VerifiedCaller>() {
-            let hash = (&X_ACS_CONTENT_SHA256, hash_of(caller.scheme()));
-            for (name, algorithm) in [hash, (&CONTENT_MD5, Algorithm::Md5)] {
+            for &(name, algorithm) in caller.scheme().facts().digests {
                 if caller.covers_header(name)
                     && let Some(text) = only(headers, name)?
                 {
@@ -76,15 +74,6 @@ impl Expected {
     /// The error when a body has another digest.
     pub(super) fn mismatch(&self) -> BodyDigestMismatch {
         BodyDigestMismatch::of(self.name)
-    }
-}
-
-/// What `x-acs-content-sha256` is computed with, in spite of its name.
-fn hash_of(scheme: Scheme) -> Algorithm {
-    match scheme {
-        #[cfg(feature = "sm3")]
-        Scheme::Acs3HmacSm3 => Algorithm::Sm3,
-        _ => Algorithm::Sha256,
     }
 }
 

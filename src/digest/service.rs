@@ -1,37 +1,32 @@
 use super::body::CheckedBody;
-use super::buffering::{Buffering, Limit, is_complete, ready_service};
+use super::buffering::{Buffering, Limit, is_complete};
 use super::future::BufferedCheckFuture;
-use super::hash::Hash;
+use super::layer::{BufferedCheckDigestLayer, CheckDigestLayer, refuse};
 use super::policy::Expected;
-use super::{BufferedCheckDigestLayer, CheckDigestLayer};
-use crate::rejection::{FcResponse, Rejection, RejectionResponse};
-use crate::verify::{ResponseBody, ResponseFuture};
+use crate::awaiting::take_ready;
+use crate::protocol::crypto::hash::Hash;
+use crate::protocol::verifier::rejection::Rejection;
+use crate::response::{FcResponse, RejectionResponse, ResponseBody, ResponseFuture};
 use http::{Request, Response};
 use http_body::Body;
 use std::task::{Context, Poll};
 use tower_service::Service;
 
 /// The service of [`CheckDigestLayer`].
-#[derive(Clone, Debug)]
 pub struct CheckDigest<S, R = FcResponse> {
-    pub(super) inner: S,
-    pub(super) layer: CheckDigestLayer<R>,
+    inner: S,
+    layer: CheckDigestLayer<R>,
 }
+
+service!(CheckDigest, CheckDigestLayer, R);
 
 /// The service of [`BufferedCheckDigestLayer`].
-#[derive(Clone, Debug)]
 pub struct BufferedCheckDigest<S, R = FcResponse> {
-    pub(super) inner: S,
-    pub(super) layer: BufferedCheckDigestLayer<R>,
+    inner: S,
+    layer: BufferedCheckDigestLayer<R>,
 }
 
-impl<S, R> CheckDigest<S, R> {
-    inner_accessors!();
-}
-
-impl<S, R> BufferedCheckDigest<S, R> {
-    inner_accessors!();
-}
+service!(BufferedCheckDigest, BufferedCheckDigestLayer, R);
 
 impl<S, R, B, ResBody> Service<Request<B>> for CheckDigest<S, R>
 where
@@ -87,7 +82,7 @@ where
         };
         let (parts, body) = request.into_parts();
         let buffering = Buffering::new(body, Hash::new(expected.algorithm), Limit::Of(*limit));
-        let (service, response) = (ready_service(&mut self.inner), layer.response.clone());
+        let (service, response) = (take_ready(&mut self.inner), layer.response.clone());
         BufferedCheckFuture::new(buffering, expected, parts, service, response)
     }
 }
@@ -110,6 +105,6 @@ impl<R> CheckDigestLayer<R> {
     where
         R: RejectionResponse,
     {
-        ResponseFuture::refused(rejection.answer(&self.response, &request.into_parts().0))
+        ResponseFuture::refused(refuse(rejection, &self.response, &request.into_parts().0))
     }
 }

@@ -1,9 +1,9 @@
-use super::Md5Encoding;
-use super::buffering::{BufferedBody, Buffering, Limit, Unheld, ready_service};
-use super::hash::{self, Algorithm, Hash};
+use super::buffering::{BufferedBody, Buffering, Limit, Unheld};
+use crate::awaiting::take_ready;
 use crate::error::{BoxError, Error, ErrorKind};
 use crate::headers::{CONTENT_MD5, X_ACS_CONTENT_SHA256};
-use crate::signature::Tag;
+use crate::protocol::crypto::hash::{self, Algorithm, Hash, Md5Encoding};
+use crate::protocol::crypto::tag::Tag;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request};
 use http_body::Body;
@@ -12,14 +12,13 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use tower_layer::Layer;
 use tower_service::Service;
 
-/// How much of a streaming body [`SetDigestLayer`] holds by default: 32 MiB, the most
+/// Limits how much of a streaming body [`SetDigestLayer`] holds by default: 32 MiB, the most
 /// that Function Compute takes of a request body.
 pub const DEFAULT_LIMIT: usize = 32 * 1024 * 1024;
 
-/// Which header carries the digest of a body.
+/// Chooses the header that carries the digest of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DigestHeader {
@@ -70,7 +69,7 @@ impl From<Md5Encoding> for DigestHeader {
 /// # Errors
 /// Boxed, and before anything of the request is sent:
 /// [`BodyTooLarge`](super::BodyTooLarge), an error of the body, or an
-/// [`Error`](crate::Error) when there is no room for the header. After that, the
+/// [`Error`](crate::error::Error) when there is no room for the header. After that, the
 /// errors of the inner service.
 #[derive(Clone, Copy, Debug)]
 pub struct SetDigestLayer {
@@ -98,24 +97,13 @@ impl Default for SetDigestLayer {
     }
 }
 
-impl<S> Layer<S> for SetDigestLayer {
-    type Service = SetDigest<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        SetDigest { inner, layer: *self }
-    }
-}
-
 /// The service of [`SetDigestLayer`].
-#[derive(Clone, Debug)]
 pub struct SetDigest<S> {
     inner: S,
     layer: SetDigestLayer,
 }
 
-impl<S> SetDigest<S> {
-    inner_accessors!();
-}
+service!(SetDigest, SetDigestLayer);
 
 impl<S, B> Service<Request<B>> for SetDigest<S>
 where
@@ -137,7 +125,7 @@ where
         let kind = Kind::Buffering {
             buffering,
             parts: Some(parts),
-            service: ready_service(&mut self.inner),
+            service: take_ready(&mut self.inner),
             header,
         };
         SetDigestFuture { kind }

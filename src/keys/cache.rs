@@ -1,4 +1,5 @@
-use crate::verify::{AsyncKeyStore, KeyStoreError, Keys};
+use super::store::AsyncKeyStore;
+use crate::protocol::key::{KeyStoreError, Keys};
 use moka::future::Cache;
 use std::fmt;
 use std::hash::BuildHasher;
@@ -13,8 +14,8 @@ use std::time::Duration;
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicU32, Ordering};
 /// use std::time::{Duration, SystemTime};
-/// use tower_fc::keys::CachedKeys;
-/// use tower_fc::{Credentials, RejectionKind, Signer, SigningKey, Verifier};
+/// use tower_fc::keys::{CachedKeys, VerifyingKey};
+/// use tower_fc::{Credentials, RejectionKind, Signer, Verifier};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -22,7 +23,7 @@ use std::time::Duration;
 /// let counter = Arc::clone(&asked);
 /// let database = move |id: String| {
 ///     counter.fetch_add(1, Ordering::Relaxed);
-///     async move { (id == "LTAI5tExample").then(|| SigningKey::new("secret").ok()).flatten() }
+///     async move { (id == "LTAI5tExample").then(|| VerifyingKey::new("secret").ok()).flatten() }
 /// };
 /// let verifier = Verifier::new(CachedKeys::new(database, Duration::from_secs(60)));
 ///
@@ -58,7 +59,7 @@ use std::time::Duration;
 /// - Keys are remembered for the time to live from when the store answered: so long does a
 ///   secret verify after it was taken out of the store, and is one refused that was added
 ///   to a known access key. [`CachedKeys::invalidate`] ends it at once. A
-///   [`SigningKey::with_not_after`](crate::SigningKey::with_not_after) is kept to the second.
+///   [`VerifyingKey::with_not_after`](super::VerifyingKey::with_not_after) is kept to the second.
 /// - That there is no such key is remembered for a shorter time, and apart from the keys:
 ///   a flood of made up ids pushes out nothing but other unknown ids. Each of them is
 ///   looked up in the store all the same.
@@ -236,11 +237,11 @@ impl std::error::Error for Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credentials::SigningKey;
+    use crate::protocol::key::VerifyingKey;
 
     #[tokio::test]
     async fn what_is_remembered_stays_within_its_bounds() {
-        let key = SigningKey::new("secret").unwrap();
+        let key = VerifyingKey::new("secret").unwrap();
         let store = move |id: String| {
             let key = key.clone();
             async move { (!id.starts_with("no")).then_some(key) }

@@ -1,8 +1,7 @@
-use crate::clock::parse_acs_date;
-use crate::credentials::SigningKey;
+use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind};
-use crate::scheme::access_key_id;
-use crate::verify::{KeyStore, KeyStoreError, Keys};
+use crate::protocol::date::{from_unix, parse_acs_date};
+use crate::protocol::key::{KeyStore, KeyStoreError, Keys, VerifyingKey, access_key_id};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -107,7 +106,7 @@ struct Shared {
     last_error: Mutex<Option<Arc<Error>>>,
 }
 
-type Table = HashMap<String, Arc<[SigningKey]>, foldhash::fast::RandomState>;
+type Table = HashMap<String, Arc<[VerifyingKey]>, foldhash::fast::RandomState>;
 
 /// How much older than the interval keys may be while another lookup reads the file.
 const GRACE: Duration = Duration::from_secs(1);
@@ -142,7 +141,7 @@ impl KeyFile {
         self
     }
 
-    /// Why the file could not be used when it was last looked at; `None` when it could.
+    /// Returns why the file could not be used when it was last looked at; `None` when it could.
     ///
     /// The keys are those from before then. Ask for it where the health of the process is
     /// reported: nothing else tells.
@@ -256,11 +255,11 @@ impl Stamp {
     fn is_settled(&self) -> bool {
         // On Unix the time of the inode's last change, which nobody can set, in seconds.
         #[cfg(unix)]
-        let changed = u64::try_from(self.unix[2]).ok().map(crate::clock::from_unix);
+        let changed = u64::try_from(self.unix[2]).ok().map(from_unix);
         #[cfg(not(unix))]
         let changed = self.modified;
         changed
-            .and_then(|changed| SystemTime::now().duration_since(changed).ok())
+            .and_then(|changed| SystemClock.now().duration_since(changed).ok())
             .is_some_and(|age| age > Duration::from_secs(3))
     }
 }
@@ -336,7 +335,7 @@ fn parse(text: &[u8]) -> Result<Table, String> {
 }
 
 /// The error has the number of the entry in a list, from 1.
-fn secrets(value: Json) -> Result<Arc<[SigningKey]>, (Option<usize>, String)> {
+fn secrets(value: Json) -> Result<Arc<[VerifyingKey]>, (Option<usize>, String)> {
     match value {
         Json::List(list) if list.is_empty() => Err((None, "has no secret".to_owned())),
         Json::List(list) => {
@@ -349,9 +348,11 @@ fn secrets(value: Json) -> Result<Arc<[SigningKey]>, (Option<usize>, String)> {
     }
 }
 
-fn secret(value: Json) -> Result<SigningKey, String> {
+fn secret(value: Json) -> Result<VerifyingKey, String> {
     let fields = match value {
-        Json::Text(secret) => return SigningKey::new(&*secret).map_err(|error| error.to_string()),
+        Json::Text(secret) => {
+            return VerifyingKey::new(&*secret).map_err(|error| error.to_string());
+        }
         Json::Object(fields) => fields,
         Json::List(_) | Json::Other => {
             return Err("must be a secret as text, an object, or a list of these".to_owned());
@@ -373,7 +374,7 @@ fn secret(value: Json) -> Result<SigningKey, String> {
     }
     let [secret, token, not_after] = found;
     let secret = secret.ok_or("has no secret")?;
-    let mut key = SigningKey::new(&*secret).map_err(|error| error.to_string())?;
+    let mut key = VerifyingKey::new(&*secret).map_err(|error| error.to_string())?;
     if let Some(token) = token {
         key = key.with_security_token(&*token).map_err(|error| error.to_string())?;
     }

@@ -1,17 +1,22 @@
 //! Key stores for servers: access keys in a file that may change at any time, and a
 //! cache in front of a store that is slow to answer.
 //!
-//! `KeyFile` (feature `key-file`) is a [`KeyStore`](crate::KeyStore): it is given to a
+//! `KeyFile` (feature `key-file`) is a [`KeyStore`]: it is given to a
 //! [`Verifier`](crate::Verifier) like any other, and sees a changed file by itself.
-//! `CachedKeys` (feature `key-cache`) wraps an [`AsyncKeyStore`](crate::AsyncKeyStore) and
+//! `CachedKeys` (feature `key-cache`) wraps an [`AsyncKeyStore`] and
 //! is one. Either shows a whole program.
 
 #[cfg(feature = "key-cache")]
 mod cache;
 #[cfg(feature = "key-file")]
 mod file;
+pub(crate) mod static_keys;
+mod store;
 
 #[cfg(feature = "key-cache")]
 pub use cache::CachedKeys;
 #[cfg(feature = "key-file")]
 pub use file::KeyFile;
+pub use store::AsyncKeyStore;
+
+pub use crate::protocol::key::{IntoKeys, KeyStore, KeyStoreError, Keys, VerifyingKey};

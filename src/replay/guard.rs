@@ -6,9 +6,8 @@ use std::time::{Duration, SystemTime};
 
 /// Remembers signatures, so that each is used once.
 ///
-/// Implemented by [`MemoryReplayGuard`](super::MemoryReplayGuard) for one process and,
-/// with the feature `redis`, by `RedisReplayGuard` for many. A guard reads no clock:
-/// the time comes with the claim.
+/// Implemented by [`MemoryReplayGuard`](super::MemoryReplayGuard), for one process. A guard
+/// reads no clock: the time comes with the claim.
 pub trait ReplayGuard {
     /// Claims a signature, which must have been verified: of all who claim it until
     /// [`ReplayClaim::until`], that time included, one is told [`Claimed::First`].
@@ -16,31 +15,36 @@ pub trait ReplayGuard {
     /// # Errors
     /// When that cannot be told, or could not be remembered. The request is refused
     /// with [`ReplayStoreUnavailable`](crate::RejectionKind::ReplayStoreUnavailable).
+    fn claim(&self, claim: ReplayClaim) -> Result<Claimed, ReplayGuardError>;
+}
+
+/// Remembers signatures where that has to be awaited, as in a store that many processes
+/// share.
+///
+/// Implemented, with the feature `redis`, by `RedisReplayGuard`.
+pub trait AsyncReplayGuard {
+    /// Claims a signature. See [`ReplayGuard::claim`].
+    ///
+    /// # Errors
+    /// As [`ReplayGuard::claim`].
     fn claim(
         &self,
         claim: ReplayClaim,
     ) -> impl Future<Output = Result<Claimed, ReplayGuardError>> + Send;
-
-    /// The same without waiting, by a guard that never has to: what it answers is the
-    /// result of the claim, and `claim` is not called.
-    ///
-    /// `None`, which is the default, claims nothing.
-    fn claim_now(&self, claim: ReplayClaim) -> Option<Result<Claimed, ReplayGuardError>> {
-        let _ = claim;
-        None
-    }
 }
 
 impl<G: ReplayGuard + ?Sized> ReplayGuard for Arc<G> {
+    fn claim(&self, claim: ReplayClaim) -> Result<Claimed, ReplayGuardError> {
+        (**self).claim(claim)
+    }
+}
+
+impl<G: AsyncReplayGuard> AsyncReplayGuard for Arc<G> {
     fn claim(
         &self,
         claim: ReplayClaim,
     ) -> impl Future<Output = Result<Claimed, ReplayGuardError>> + Send {
         (**self).claim(claim)
-    }
-
-    fn claim_now(&self, claim: ReplayClaim) -> Option<Result<Claimed, ReplayGuardError>> {
-        (**self).claim_now(claim)
     }
 }
 
@@ -58,7 +62,7 @@ impl ReplayClaim {
         Self { key, now, until }
     }
 
-    /// What is claimed: [`VerifiedCaller::replay_key`](crate::VerifiedCaller::replay_key).
+    /// Returns what is claimed: [`VerifiedCaller::replay_key`](crate::VerifiedCaller::replay_key).
     /// Its first 20 bytes at least are those of a MAC, and so as good as random.
     pub const fn key(&self) -> &[u8; 32] {
         &self.key
@@ -69,7 +73,7 @@ impl ReplayClaim {
         self.now
     }
 
-    /// How long it has to be remembered at least.
+    /// Returns until when it has to be remembered at least.
     pub const fn until(&self) -> SystemTime {
         self.until
     }
@@ -90,7 +94,7 @@ impl fmt::Debug for ReplayClaim {
     }
 }
 
-/// What became of a claim.
+/// Tells what became of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use = "only the first claim of a signature may go on"]
 pub enum Claimed {
@@ -107,7 +111,7 @@ pub struct ReplayGuardError {
     source: Option<BoxError>,
 }
 
-/// Why a replay guard cannot tell.
+/// Tells apart why a replay guard cannot tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReplayGuardErrorKind {
@@ -128,7 +132,7 @@ impl ReplayGuardError {
         Self { kind: ReplayGuardErrorKind::Unavailable, source: Some(source.into()) }
     }
 
-    /// Why it cannot tell.
+    /// Returns why it cannot tell.
     pub const fn kind(&self) -> ReplayGuardErrorKind {
         self.kind
     }

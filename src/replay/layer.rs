@@ -1,12 +1,8 @@
-use super::Replay;
 use crate::clock::{Clock, SystemClock};
-use crate::rejection::{FcResponse, RejectionResponse};
-use crate::verifier::DEFAULT_MAX_SKEW;
+use crate::response::{FcResponse, RejectionResponse};
 use http::Method;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
-use tower_layer::Layer;
 
 /// Refuses a verified request that was seen before.
 ///
@@ -24,51 +20,44 @@ use tower_layer::Layer;
 /// example, and says when to use this and when not.
 pub struct ReplayLayer<G, R = FcResponse, C = SystemClock> {
     pub(super) guard: Arc<G>,
-    pub(super) settings: Settings<R, C>,
-}
-
-/// What a replay service does around its guard.
-#[derive(Clone)]
-pub(super) struct Settings<R, C> {
     pub(super) response: R,
     pub(super) clock: C,
-    pub(super) max_skew: Duration,
+    pub(super) settings: Settings,
+}
+
+/// Which requests are guarded.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Settings {
+    /// Those of these methods, or all.
     pub(super) methods: Option<Arc<[Method]>>,
+    /// Presigned URLs too.
     pub(super) presigned: bool,
 }
 
 impl<G, R: Clone, C: Clone> Clone for ReplayLayer<G, R, C> {
     fn clone(&self) -> Self {
-        Self { guard: Arc::clone(&self.guard), settings: self.settings.clone() }
+        Self {
+            guard: Arc::clone(&self.guard),
+            response: self.response.clone(),
+            clock: self.clock.clone(),
+            settings: self.settings.clone(),
+        }
     }
 }
 
 impl<G> ReplayLayer<G> {
     /// Remembers with `guard`. All services that this layer makes share it.
     pub fn new(guard: G) -> Self {
-        let settings = Settings {
+        Self {
+            guard: Arc::new(guard),
             response: FcResponse,
             clock: SystemClock,
-            max_skew: DEFAULT_MAX_SKEW,
-            methods: None,
-            presigned: false,
-        };
-        Self { guard: Arc::new(guard), settings }
+            settings: Settings::default(),
+        }
     }
 }
 
 impl<G, R, C> ReplayLayer<G, R, C> {
-    /// The clock difference that the verifier accepts, 15 minutes by default: set it
-    /// when [`Verifier::with_max_skew`](crate::Verifier::with_max_skew) is.
-    ///
-    /// A signature is remembered for twice this. A request that was signed further away
-    /// is refused, whatever the verifier accepts.
-    #[must_use]
-    pub fn with_max_skew(mut self, skew: Duration) -> Self {
-        self.settings.max_skew = skew;
-        self
-    }
-
     /// Guards requests of these methods alone, say those that change something. All
     /// others pass as often as they arrive.
     #[must_use]
@@ -81,7 +70,7 @@ impl<G, R, C> ReplayLayer<G, R, C> {
     /// arrive until they expire, which is what most are made for.
     ///
     /// They are remembered until they expire, so up to
-    /// [7 days](crate::DEFAULT_MAX_LIFETIME) by default.
+    /// [7 days](crate::protocol::DEFAULT_MAX_LIFETIME) by default.
     #[must_use]
     pub fn with_presigned(mut self) -> Self {
         self.settings.presigned = true;
@@ -93,40 +82,20 @@ impl<G, R, C> ReplayLayer<G, R, C> {
         self,
         response: T,
     ) -> ReplayLayer<G, T, C> {
-        let Settings { clock, max_skew, methods, presigned, .. } = self.settings;
-        let settings = Settings { response, clock, max_skew, methods, presigned };
-        ReplayLayer { guard: self.guard, settings }
+        let Self { guard, clock, settings, .. } = self;
+        ReplayLayer { guard, response, clock, settings }
     }
 
     /// Tells the time by another clock than the system's: give it the one that
     /// [`VerifyLayer`](crate::VerifyLayer) has.
     pub fn with_clock<T: Clock>(self, clock: T) -> ReplayLayer<G, R, T> {
-        let Settings { response, max_skew, methods, presigned, .. } = self.settings;
-        let settings = Settings { response, clock, max_skew, methods, presigned };
-        ReplayLayer { guard: self.guard, settings }
-    }
-}
-
-impl<S, G, R: Clone, C: Clone> Layer<S> for ReplayLayer<G, R, C> {
-    type Service = Replay<S, G, R, C>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Replay { inner, guard: Arc::clone(&self.guard), settings: self.settings.clone() }
+        let Self { guard, response, settings, .. } = self;
+        ReplayLayer { guard, response, clock, settings }
     }
 }
 
 impl<G, R, C> fmt::Debug for ReplayLayer<G, R, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.settings.debug("ReplayLayer", f)
-    }
-}
-
-impl<R, C> Settings<R, C> {
-    pub(super) fn debug(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(name)
-            .field("max_skew", &self.max_skew)
-            .field("methods", &self.methods)
-            .field("presigned", &self.presigned)
-            .finish_non_exhaustive()
+        f.debug_struct("ReplayLayer").field("settings", &self.settings).finish_non_exhaustive()
     }
 }

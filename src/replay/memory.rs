@@ -1,5 +1,6 @@
-use super::{Claimed, ReplayClaim, ReplayGuard, ReplayGuardError};
+use super::guard::{Claimed, ReplayClaim, ReplayGuard, ReplayGuardError};
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -18,15 +19,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// use std::time::{Duration, SystemTime};
 /// use tower_fc::replay::{Claimed, MemoryReplayGuard, ReplayClaim, ReplayGuard};
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let guard = MemoryReplayGuard::new(100_000);
 /// let now = SystemTime::now();
 /// let claim = ReplayClaim::new([7; 32], now, now + Duration::from_secs(30 * 60));
-/// assert_eq!(guard.claim(claim).await?, Claimed::First);
-/// assert_eq!(guard.claim(claim).await?, Claimed::Already);
-/// # Ok(())
-/// # }
+/// assert_eq!(guard.claim(claim)?, Claimed::First);
+/// assert_eq!(guard.claim(claim)?, Claimed::Already);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct MemoryReplayGuard {
     /// What finds its line of one level full goes to the next, which is an eighth as
@@ -79,7 +77,11 @@ impl MemoryReplayGuard {
     /// Remembers `capacity` signatures at a time. It may have room for some more, at
     /// the most for 2.3 times as many.
     pub fn new(capacity: usize) -> Self {
-        let random = crate::unique::number();
+        // Without random numbers of the system, those of the standard library's maps.
+        let random = crate::random::number().unwrap_or_else(|| {
+            let draw = || u128::from(RandomState::new().hash_one(0));
+            draw() << 64 | draw()
+        });
         let mut lines = capacity.div_ceil(2);
         let levels = [(); LEVELS].map(|()| {
             let level = (0..lines.max(FEWEST)).map(|_| Line(Mutex::default())).collect();
@@ -94,24 +96,12 @@ impl MemoryReplayGuard {
         self.capacity
     }
 
-    /// How many signatures it remembers whose time is not over at `now`. Looks at all
+    /// Counts the signatures it remembers whose time is not over at `now`. Looks at all
     /// its memory.
     pub fn len_at(&self, now: SystemTime) -> usize {
         let now = seconds(now, false).max(1);
         let counting = |line: &Line| line.lock().untils.iter().filter(|end| **end >= now).count();
         self.levels.iter().flatten().map(counting).sum()
-    }
-
-    fn decide(&self, claim: &ReplayClaim) -> Result<Claimed, ReplayGuardError> {
-        let words = claim.key().as_chunks::<8>().0;
-        let [head, next] = [words[0], words[1]].map(u64::from_ne_bytes);
-        let product = u128::from(head ^ self.seed[0]) * u128::from(next ^ self.seed[1]);
-        let place = (product as u64) ^ ((product >> 64) as u64);
-        // A free slot, which has a 0, counts at no time.
-        let now = seconds(claim.now(), false).max(1);
-        let until = seconds(claim.until(), true);
-        claim_in(&self.levels, Entry { head, place, now, until }, true)
-            .ok_or_else(ReplayGuardError::full)
     }
 }
 
@@ -172,12 +162,16 @@ impl Line {
 }
 
 impl ReplayGuard for MemoryReplayGuard {
-    async fn claim(&self, claim: ReplayClaim) -> Result<Claimed, ReplayGuardError> {
-        self.decide(&claim)
-    }
-
-    fn claim_now(&self, claim: ReplayClaim) -> Option<Result<Claimed, ReplayGuardError>> {
-        Some(self.decide(&claim))
+    fn claim(&self, claim: ReplayClaim) -> Result<Claimed, ReplayGuardError> {
+        let words = claim.key().as_chunks::<8>().0;
+        let [head, next] = [words[0], words[1]].map(u64::from_ne_bytes);
+        let product = u128::from(head ^ self.seed[0]) * u128::from(next ^ self.seed[1]);
+        let place = (product as u64) ^ ((product >> 64) as u64);
+        // A free slot, which has a 0, counts at no time.
+        let now = seconds(claim.now(), false).max(1);
+        let until = seconds(claim.until(), true);
+        claim_in(&self.levels, Entry { head, place, now, until }, true)
+            .ok_or_else(ReplayGuardError::full)
     }
 }
 
@@ -205,9 +199,9 @@ mod tests {
         let times = (UNIX_EPOCH, UNIX_EPOCH + std::time::Duration::from_secs(9));
         for _ in 0..COUNT {
             let mut key = [0; 32];
-            key[..16].copy_from_slice(&crate::unique::number().to_ne_bytes());
+            key[..16].copy_from_slice(&crate::random::number().unwrap().to_ne_bytes());
             let claim = ReplayClaim::new(key, times.0, times.1);
-            assert!(matches!(guard.decide(&claim), Ok(Claimed::First)));
+            assert!(matches!(guard.claim(claim), Ok(Claimed::First)));
         }
         let held = |level: &[Line]| -> usize {
             level.iter().map(|line| line.lock().untils.iter().filter(|end| **end > 0).count()).sum()

@@ -15,9 +15,8 @@
 //! use http::{Request, Response};
 //! use std::convert::Infallible;
 //! use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
-//! use tower_fc::{
-//!     Credentials, MemoryReplayGuard, ReplayLayer, Signer, StaticKeys, Verifier, VerifyLayer,
-//! };
+//! use tower_fc::replay::{MemoryReplayGuard, ReplayLayer};
+//! use tower_fc::{Credentials, Signer, StaticKeys, Verifier, VerifyLayer};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,34 +47,34 @@
 //! - It is claimed once it has verified, and before the inner service is called: a bad
 //!   signature leaves no trace. A request whose handling fails stays claimed; to try it
 //!   again, sign it again, as [`SignLayer`](crate::SignLayer) inside of retry does.
-//! - It is remembered for twice the clock difference, 30 minutes by default: a request may
-//!   be signed as long in the future as in the past. For one whose date is that far in
-//!   the future it is a minute more, for servers whose clocks differ.
+//! - It is remembered until the request ceases to verify
+//!   ([`VerifiedCaller::valid_until`](crate::VerifiedCaller::valid_until)), and a minute more for
+//!   servers whose clocks differ: 16 minutes by default from when it was signed. One that comes
+//!   here later than that is refused.
 //! - Nothing is forgotten before its time. A guard that is full, or whose store is away,
 //!   refuses with 503. Time is that of the system: a clock that is set forward and back
 //!   again by more than a minute lets a request be replayed that was forgotten between.
 //!
 //! # What it costs
 //!
-//! On paper, with every request guarded: a load in requests a second, times 1 800
+//! On paper, with every request guarded: a load in requests a second, times 960
 //! seconds, times the bytes that a signature takes. [`MemoryReplayGuard`] takes 37 for
 //! each of its capacity. Redis 7.0 took 129 for each of a million keys (`used_memory`);
 //! a claim sends it 88 bytes, and one server on two processors, shared with those who
-//! claimed, did 190 000 claims a second over one connection.
+//! claimed, did 190 000 claims a second over one connection. Requests that are dated in
+//! the future are remembered up to twice as long.
 //!
 //! | requests/s | remembered | memory of a process | memory of Redis | Redis is sent |
 //! |---:|---:|---:|---:|---|
-//! | 1 000 | 1.8 million | 66 MB | 232 MB | 0.1 MB/s: no load to speak of |
-//! | 50 000 | 90 million | 3.3 GB | 11.6 GB | 4.4 MB/s: a quarter of what one server does |
-//! | 1 000 000 | 1 800 million | 66 GB | 232 GB | 88 MB/s: six servers or more |
+//! | 1 000 | 0.96 million | 36 MB | 124 MB | 0.1 MB/s: no load to speak of |
+//! | 50 000 | 48 million | 1.8 GB | 6.2 GB | 4.4 MB/s: a quarter of what one server does |
+//! | 1 000 000 | 960 million | 36 GB | 124 GB | 88 MB/s: six servers or more |
 //!
-//! Time is what to save on. With a clock difference of one minute in place of 15, on
-//! [`Verifier::with_max_skew`](crate::Verifier::with_max_skew) and
-//! [`ReplayLayer::with_max_skew`] both, all memory is a fifteenth: 4.4 GB of a process at a
-//! million requests a second. Methods are the other: what only reads seldom needs a
-//! guard.
+//! Time is what to save on. With a clock difference of one minute in place of 15, by
+//! [`Verifier::with_max_skew`](crate::Verifier::with_max_skew), all memory is an eighth. Methods
+//! are the other: what only reads seldom needs a guard.
 
-mod future;
+mod awaiting;
 mod guard;
 mod layer;
 mod memory;
@@ -83,8 +82,10 @@ mod memory;
 mod redis;
 mod service;
 
-pub use future::ResponseFuture;
-pub use guard::{Claimed, ReplayClaim, ReplayGuard, ReplayGuardError, ReplayGuardErrorKind};
+pub use awaiting::{AsyncReplay, AsyncReplayLayer};
+pub use guard::{
+    AsyncReplayGuard, Claimed, ReplayClaim, ReplayGuard, ReplayGuardError, ReplayGuardErrorKind,
+};
 pub use layer::ReplayLayer;
 pub use memory::MemoryReplayGuard;
 #[cfg(feature = "redis")]

@@ -1,4 +1,6 @@
-use super::{Claimed, ReplayClaim, ReplayGuard, ReplayGuardError};
+use super::guard::{
+    AsyncReplayGuard, Claimed, ReplayClaim, ReplayGuardError, ReplayGuardErrorKind,
+};
 use crate::error::{BoxError, Error, ErrorKind};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Cmd, RedisError};
@@ -41,7 +43,7 @@ pub struct RedisReplayGuard {
     link: Mutex<Option<Link>>,
 }
 
-/// What becomes of requests while Redis is away.
+/// Decides about requests while Redis is away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailMode {
@@ -107,7 +109,7 @@ impl RedisReplayGuard {
         self
     }
 
-    /// What becomes of requests while Redis is away. They are refused by default.
+    /// Decides about requests while Redis is away. They are refused by default.
     #[must_use]
     pub fn with_fail_mode(mut self, mode: FailMode) -> Self {
         self.mode = mode;
@@ -164,11 +166,12 @@ impl RedisReplayGuard {
     }
 }
 
-impl ReplayGuard for RedisReplayGuard {
+impl AsyncReplayGuard for RedisReplayGuard {
     async fn claim(&self, claim: ReplayClaim) -> Result<Claimed, ReplayGuardError> {
-        use super::ReplayGuardErrorKind::Unavailable;
         match (self.ask(&claim).await, self.mode) {
-            (Err(error), FailMode::Open) if error.kind() == Unavailable => Ok(Claimed::First),
+            (Err(error), FailMode::Open) if error.kind() == ReplayGuardErrorKind::Unavailable => {
+                Ok(Claimed::First)
+            }
             (outcome, _) => outcome,
         }
     }

@@ -1,7 +1,6 @@
-use super::Sign;
 use crate::clock::{Clock, SystemClock};
-use crate::signer::Signer;
-use tower_layer::Layer;
+use crate::protocol::key::Credentials;
+use crate::protocol::signer::Signer;
 
 /// Signs every request on its way to a service.
 ///
@@ -14,30 +13,22 @@ use tower_layer::Layer;
 /// A request that already has as many headers as `http` allows (some 24 000) cannot be
 /// signed; it goes out unsigned, for the server to refuse.
 #[derive(Clone, Debug)]
-pub struct SignLayer<C = SystemClock> {
-    signer: Signer,
-    clock: C,
+pub struct SignLayer<P = Credentials, C = SystemClock> {
+    pub(super) signer: Signer<P>,
+    pub(super) clock: C,
 }
 
-impl SignLayer {
-    /// Signs with a [`Signer`], or with [`Credentials`](crate::Credentials) by
+impl<P> SignLayer<P> {
+    /// Signs with a [`Signer`], or with [`Credentials`] by
     /// [`Scheme::Fc`](crate::Scheme::Fc).
-    pub fn new(signer: impl Into<Signer>) -> Self {
+    pub fn new(signer: impl Into<Signer<P>>) -> Self {
         Self { signer: signer.into(), clock: SystemClock }
     }
 }
 
-impl<C> SignLayer<C> {
+impl<P, C> SignLayer<P, C> {
     /// Tells the time by another clock than the system's.
-    pub fn with_clock<T: Clock>(self, clock: T) -> SignLayer<T> {
+    pub fn with_clock<T: Clock>(self, clock: T) -> SignLayer<P, T> {
         SignLayer { signer: self.signer, clock }
-    }
-}
-
-impl<S, C: Clone> Layer<S> for SignLayer<C> {
-    type Service = Sign<S, C>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Sign { inner, signer: self.signer.clone(), clock: self.clock.clone() }
     }
 }

@@ -22,10 +22,10 @@
 //! # }
 //! ```
 
-mod layer;
-mod provider;
+mod awaiting;
+pub(crate) mod layer;
+mod now;
 mod service;
 
-pub use layer::SignLayer;
-pub use provider::{AsyncSign, AsyncSignFuture, AsyncSignLayer};
+pub use awaiting::{AsyncSign, AsyncSignFuture, AsyncSignLayer};
 pub use service::Sign;

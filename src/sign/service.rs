@@ -1,22 +1,19 @@
+use super::layer::SignLayer;
 use crate::clock::{Clock, SystemClock};
-use crate::signer::Signer;
+use crate::protocol::key::Credentials;
 use http::Request;
 use std::task::{Context, Poll};
 use tower_service::Service;
 
-/// The service of [`SignLayer`](super::SignLayer).
-#[derive(Clone, Debug)]
-pub struct Sign<S, C = SystemClock> {
-    pub(super) inner: S,
-    pub(super) signer: Signer,
-    pub(super) clock: C,
+/// The service of [`SignLayer`].
+pub struct Sign<S, P = Credentials, C = SystemClock> {
+    inner: S,
+    layer: SignLayer<P, C>,
 }
 
-impl<S, C> Sign<S, C> {
-    inner_accessors!();
-}
+service!(Sign, SignLayer, P, C);
 
-impl<S, C, B> Service<Request<B>> for Sign<S, C>
+impl<S, C, B> Service<Request<B>> for Sign<S, Credentials, C>
 where
     S: Service<Request<B>>,
     C: Clock,
@@ -32,7 +29,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> S::Future {
         // The one error is a header map that is full. It leaves the request unsigned,
         // and there is no error of the inner service to report it by.
-        let _ = self.signer.sign_request_at(&mut request, self.clock.now());
+        let _ = self.layer.signer.sign_request_at(&mut request, self.layer.clock.now());
         self.inner.call(request)
     }
 }

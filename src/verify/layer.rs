@@ -1,12 +1,10 @@
-use super::Verify;
 use super::outcome::{Observer, Outcome};
 use crate::clock::{Clock, SystemClock};
-use crate::rejection::{FcResponse, RejectionResponse};
-use crate::verifier::Verifier;
+use crate::protocol::verifier::Verifier;
+use crate::response::{FcResponse, RejectionResponse};
 use http::{Extensions, Method, Uri};
 use std::fmt;
 use std::sync::Arc;
-use tower_layer::Layer;
 
 /// Lets a service see only requests whose signature verifies.
 ///
@@ -20,25 +18,43 @@ use tower_layer::Layer;
 /// rewrite the target, signed headers or the body.
 pub struct VerifyLayer<K, R = FcResponse, C = SystemClock> {
     pub(super) verifier: Arc<Verifier<K>>,
-    pub(super) settings: Settings<R, C>,
+    pub(super) response: R,
+    pub(super) clock: C,
+    pub(super) settings: Settings,
 }
 
 /// What a verifying service does around its verifier.
-#[derive(Clone)]
-pub(super) struct Settings<R, C> {
-    pub(super) response: R,
-    pub(super) clock: C,
+#[derive(Clone, Debug, Default)]
+pub(super) struct Settings {
     pub(super) mode: Mode,
     pub(super) strip: bool,
-    pub(super) exempt: Option<Exempt>,
+    pub(super) exempt: Exempt,
     pub(super) original: Option<Original>,
     pub(super) observer: Observer,
 }
 
-type Exempt = Arc<dyn Fn(&Method, &Uri) -> bool + Send + Sync>;
+/// Which requests pass unverified.
+#[derive(Clone, Default)]
+pub(super) struct Exempt(Option<Arc<IsExempt>>);
+
+type IsExempt = dyn Fn(&Method, &Uri) -> bool + Send + Sync;
+
+impl Exempt {
+    pub(super) fn contains(&self, method: &Method, target: &Uri) -> bool {
+        self.0.as_ref().is_some_and(|is_exempt| is_exempt(method, target))
+    }
+}
+
+impl fmt::Debug for Exempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Some(..)" } else { "None" })
+    }
+}
+
+/// Finds the target that was signed.
 type Original = fn(&Extensions) -> Option<&Uri>;
 
-/// What becomes of requests without any credentials.
+/// Decides about requests without any credentials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mode {
@@ -52,28 +68,29 @@ pub enum Mode {
 
 impl<K, R: Clone, C: Clone> Clone for VerifyLayer<K, R, C> {
     fn clone(&self) -> Self {
-        Self { verifier: Arc::clone(&self.verifier), settings: self.settings.clone() }
+        Self {
+            verifier: Arc::clone(&self.verifier),
+            response: self.response.clone(),
+            clock: self.clock.clone(),
+            settings: self.settings.clone(),
+        }
     }
 }
 
 impl<K> VerifyLayer<K> {
     /// Verifies with `verifier`, and requires credentials.
     pub fn new(verifier: Verifier<K>) -> Self {
-        let settings = Settings {
+        Self {
+            verifier: Arc::new(verifier),
             response: FcResponse,
             clock: SystemClock,
-            mode: Mode::Required,
-            strip: false,
-            exempt: None,
-            original: None,
-            observer: Observer::default(),
-        };
-        Self { verifier: Arc::new(verifier), settings }
+            settings: Settings::default(),
+        }
     }
 }
 
 impl<K, R, C> VerifyLayer<K, R, C> {
-    /// What becomes of requests without any credentials. They are refused by default.
+    /// Decides about requests without any credentials. They are refused by default.
     #[must_use]
     pub fn with_mode(mut self, mode: Mode) -> Self {
         self.settings.mode = mode;
@@ -102,7 +119,7 @@ impl<K, R, C> VerifyLayer<K, R, C> {
         mut self,
         is_exempt: impl Fn(&Method, &Uri) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.settings.exempt = Some(Arc::new(is_exempt));
+        self.settings.exempt = Exempt(Some(Arc::new(is_exempt)));
         self
     }
 
@@ -129,44 +146,22 @@ impl<K, R, C> VerifyLayer<K, R, C> {
         self,
         response: T,
     ) -> VerifyLayer<K, T, C> {
-        let Settings { clock, mode, strip, exempt, original, observer, .. } = self.settings;
-        let settings = Settings { response, clock, mode, strip, exempt, original, observer };
-        VerifyLayer { verifier: self.verifier, settings }
+        let Self { verifier, clock, settings, .. } = self;
+        VerifyLayer { verifier, response, clock, settings }
     }
 
     /// Tells the time by another clock than the system's.
     pub fn with_clock<T: Clock>(self, clock: T) -> VerifyLayer<K, R, T> {
-        let Settings { response, mode, strip, exempt, original, observer, .. } = self.settings;
-        let settings = Settings { response, clock, mode, strip, exempt, original, observer };
-        VerifyLayer { verifier: self.verifier, settings }
-    }
-}
-
-impl<S, K, R: Clone, C: Clone> Layer<S> for VerifyLayer<K, R, C> {
-    type Service = Verify<S, K, R, C>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Verify { inner, verifier: Arc::clone(&self.verifier), settings: self.settings.clone() }
+        let Self { verifier, response, settings, .. } = self;
+        VerifyLayer { verifier, response, clock, settings }
     }
 }
 
 impl<K, R, C> fmt::Debug for VerifyLayer<K, R, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.settings.debug("VerifyLayer", &self.verifier, f)
-    }
-}
-
-impl<R, C> Settings<R, C> {
-    pub(super) fn debug<K>(
-        &self,
-        name: &str,
-        verifier: &Verifier<K>,
-        f: &mut fmt::Formatter<'_>,
-    ) -> fmt::Result {
-        f.debug_struct(name)
-            .field("verifier", verifier)
-            .field("mode", &self.mode)
-            .field("strip", &self.strip)
+        f.debug_struct("VerifyLayer")
+            .field("verifier", &self.verifier)
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }

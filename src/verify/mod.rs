@@ -29,18 +29,29 @@
 //! # }
 //! ```
 
-mod body;
-mod future;
-mod key_store;
-mod layer;
+mod awaiting;
+pub(crate) mod layer;
 mod outcome;
-mod provider;
 mod service;
 
-pub use body::ResponseBody;
-pub use future::ResponseFuture;
-pub use key_store::{AsyncKeyStore, IntoKeys, KeyStore, KeyStoreError, Keys, StaticKeys};
-pub use layer::{Mode, VerifyLayer};
+pub use awaiting::{AsyncVerify, AsyncVerifyLayer};
+pub use layer::Mode;
 pub use outcome::Outcome;
-pub use provider::{AsyncResponseFuture, AsyncVerify, AsyncVerifyLayer};
 pub use service::Verify;
+
+use crate::clock::{Clock, SystemClock};
+use crate::protocol::key::KeyStore;
+use crate::protocol::verifier::Verifier;
+use crate::protocol::verifier::caller::VerifiedCaller;
+use crate::protocol::verifier::rejection::Rejection;
+use http::request::Parts;
+
+impl<K: KeyStore> Verifier<K> {
+    /// Verifies a request as of now. See [`Verifier::verify_at`].
+    ///
+    /// # Errors
+    /// As [`Verifier::verify_at`].
+    pub fn verify(&self, parts: &Parts) -> Result<VerifiedCaller, Rejection> {
+        self.verify_at(parts, SystemClock.now())
+    }
+}

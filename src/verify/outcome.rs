@@ -1,9 +1,9 @@
-use crate::caller::VerifiedCaller;
-use crate::rejection::Rejection;
+use crate::protocol::verifier::caller::VerifiedCaller;
+use crate::protocol::verifier::rejection::Rejection;
 use std::fmt;
 use std::sync::Arc;
 
-/// What became of a request, for counting.
+/// Tells what became of a request, for counting.
 ///
 /// From it follow the kind ([`Rejection::kind`]), the scheme
 /// ([`VerifiedCaller::scheme`]), the access key ([`VerifiedCaller::access_key_id`],

@@ -41,7 +41,7 @@ pub type Header = (String, Vec<u8>);
 /// | malformed escape or `;` in the query | `acs3/go` cannot send it | the part is dropped, as Go's own parser does |
 /// | encoded surrogates | Java makes one U+FFFD of them | three |
 /// | bytes that are not UTF-8 | `acs/py` replaces them | they stay, as in `acs/go` |
-/// | `x-fc-expires` in the query of `FC` | Go searches the finished text, Java the parameters | the first parameter that a form parser finds, if the name is written out |
+/// | `x-fc-expires` in the query of `FC` | Go searches the finished text, Java the parameters | the first parameter that a form parser finds |
 /// | a key given twice | a map cannot say it (`acs`, `ACS3` but for the samples) | all are signed, by key, then by value |
 /// | query that begins with `&` once built | Go strips it (`acs`, `ACS3`) | it stays |
 /// | repeated content-md5, content-type, date, accept | joined by Java and Node under `FC`, refused by others | the first |
@@ -398,14 +398,9 @@ fn java_gateway_expires(pairs: &[Pair]) -> Option<Vec<u8>> {
     value.clone()
 }
 
-/// The first one that a form parser finds, in a query that has the name in it
-/// somewhere, written without escapes.
+/// The first one that a form parser finds.
 fn verifier_expires(query: &[u8]) -> Option<Vec<u8>> {
-    let name = b"x-fc-expires";
-    if !query.windows(name.len()).any(|text| text == name) {
-        return None;
-    }
-    let (_, value) = form_pairs(query).into_iter().find(|(key, _)| key == name)?;
+    let (_, value) = form_pairs(query).into_iter().find(|(key, _)| key == b"x-fc-expires")?;
     Some(value)
 }
 

@@ -23,21 +23,12 @@ pub fn verdict(ways: &[Way], request: &Request) -> Result<Way, RejectionKind> {
     let claim = read(request)?;
     let names: Vec<&str> = claim.names.iter().map(String::as_str).collect();
     let keys = KEYS.iter().filter(|key| key.id.as_bytes() == claim.id);
-    let lines = request.lines();
-    let absent = names.iter().any(|name| !lines.iter().any(|(n, _)| n == name));
-
-    let mut refused = None;
-    for way in ways.iter().filter(|way| way.scheme() == claim.way.scheme()) {
-        if way.reads_credentials(request.query()) {
-            refused = refused.or(Some(ConflictingCredentials));
-        } else if absent {
-            refused = refused.or(Some(MalformedCredentials));
-        } else if keys.clone().any(|key| is_signed_by(*way, *key, &claim, &names, request)) {
-            return Ok(*way);
-        }
-    }
-    let unknown = keys.count() == 0;
-    Err(refused.unwrap_or(if unknown { UnknownAccessKey } else { SignatureMismatch }))
+    let mut ways = ways.iter().filter(|way| way.scheme() == claim.way.scheme());
+    let is_signed_in =
+        |way: &&Way| keys.clone().any(|key| is_signed_by(**way, *key, &claim, &names, request));
+    let unknown = keys.clone().count() == 0;
+    let refused = if unknown { UnknownAccessKey } else { SignatureMismatch };
+    ways.find(is_signed_in).copied().ok_or(refused)
 }
 
 fn is_signed_by(way: Way, key: Key, claim: &Claim, names: &[&str], request: &Request) -> bool {
@@ -104,6 +95,9 @@ fn from_header(request: &Request, value: &[u8]) -> Result<Claim, RejectionKind> 
     .filter(|claim| is_id(&claim.id))
     .ok_or(MalformedCredentials)?;
 
+    if has_credentials(request.query()) {
+        return Err(ConflictingCredentials);
+    }
     let token = at_most_one(request, way.token_header())?;
     claim.token = token.map(|token| trim(token).to_vec());
     at_most_one(request, way.nonce_header())?;
@@ -119,7 +113,17 @@ fn from_header(request: &Request, value: &[u8]) -> Result<Claim, RejectionKind> 
     if matches!(way, Way::Acs3(..)) && !claim.names.iter().any(|name| name == "x-acs-date") {
         return Err(UnsignedHeader);
     }
+    let lines = request.lines();
+    if claim.names.iter().any(|name| !lines.iter().any(|(there, _)| there == name)) {
+        return Err(MalformedCredentials);
+    }
     Ok(claim)
+}
+
+/// Whether a form parser finds credentials in a query.
+pub fn has_credentials(query: &[u8]) -> bool {
+    let names: [&[u8]; 3] = [b"x-fc-access-key-id", b"x-fc-security-token", b"x-fc-signature"];
+    form_pairs(query).iter().any(|(key, _)| names.contains(&key.as_slice()))
 }
 
 /// `<id>:<signature>`

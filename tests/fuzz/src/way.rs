@@ -2,11 +2,12 @@
 
 use crate::reference::{
     Acs, Acs3, Algorithm, Fc, Reading, acs_signature, acs_string_to_sign, acs3_canonical_request,
-    acs3_pairs, acs3_signature, fc_pairs, fc_signature, fc_string_to_sign, form_pairs,
-    percent_decode, percent_decode_strict,
+    acs3_signature, fc_signature, fc_string_to_sign, form_pairs, percent_decode,
+    percent_decode_strict,
 };
 use crate::requests::Request;
-use tower_fc::{Dialect, Scheme};
+use tower_fc::Scheme;
+use tower_fc::protocol::Dialect;
 
 /// A scheme in the dialect of one SDK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,33 +103,6 @@ impl Way {
             Way::Fc(_) | Way::Presigned => "x-fc-signature-nonce",
             _ => "x-acs-signature-nonce",
         }
-    }
-
-    /// Whether, as this way or a form parser reads the query, the parameters of a
-    /// presigned URL are in it.
-    pub fn reads_credentials(self, query: &[u8]) -> bool {
-        let keys: Vec<Vec<u8>> = match self {
-            // Expected there.
-            Way::Presigned => return false,
-            // Cut at escaped ampersands too, but not at an escaped `=`.
-            Way::Fc(Fc::PyGateway) => {
-                let query = String::from_utf8_lossy(query).replace("%26", "&");
-                let keys = query.split('&').map(|part| part.split('=').next().unwrap_or_default());
-                keys.map(|key| percent_decode(key.as_bytes())).collect()
-            }
-            Way::Fc(dialect) => {
-                let pairs = fc_pairs(Reading::Verifier, dialect, query);
-                pairs.into_iter().map(|(key, _)| key).collect()
-            }
-            Way::Acs3(dialect, _) => {
-                let pairs = acs3_pairs(Reading::Verifier, dialect, query).unwrap_or_default();
-                pairs.into_iter().map(|(key, _)| key).collect()
-            }
-            Way::Acs(_) => form_pairs(query).into_iter().map(|(key, _)| key).collect(),
-        };
-        let names = ["x-fc-access-key-id", "x-fc-security-token", "x-fc-signature"];
-        let plain = form_pairs(query).into_iter().map(|(key, _)| key);
-        keys.into_iter().chain(plain).any(|key| names.iter().any(|name| name.as_bytes() == key))
     }
 
     /// Why what the SDK signs of a target need not be what a verifier reads: the

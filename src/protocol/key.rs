@@ -1,0 +1,409 @@
+//! Access keys: to sign with, to verify by, and the question for those that verify.
+
+use super::crypto::hmac::Keyed;
+use crate::error::{BoxError, Error, ErrorKind};
+use http::header::HeaderValue;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// An access key to sign with: its id, its secret and, for temporary ones, the
+/// security token that STS gave with them.
+///
+/// The secret is checked and made ready for HMAC once, here; its text is not
+/// kept. Clones are cheap and share it. `Debug` prints the id alone.
+///
+/// ```
+/// use tower_fc::Credentials;
+///
+/// let credentials = Credentials::new("LTAI5tExample", "example-secret")?;
+/// assert_eq!(credentials.access_key_id(), "LTAI5tExample");
+/// assert!(!format!("{credentials:?}").contains("example-secret"));
+///
+/// let error = Credentials::new("LTAI5tExample", "copied with its line end\n").unwrap_err();
+/// assert_eq!(error.kind(), tower_fc::error::ErrorKind::InvalidAccessKeySecret);
+/// # Ok::<(), tower_fc::error::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Credentials {
+    access_key_id: Arc<str>,
+    key: VerifyingKey,
+}
+
+impl Credentials {
+    /// An access key without a security token.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidAccessKeyId`] when the id is empty, longer than 256
+    /// bytes, or has anything in it but visible ASCII characters other than `:`,
+    /// `,` and `=`. [`ErrorKind::InvalidAccessKeySecret`] when the secret is empty or has
+    /// white space or control characters in it.
+    pub fn new(id: impl AsRef<str>, secret: impl AsRef<str>) -> Result<Self, Error> {
+        Self::named("the access key id", id.as_ref(), "the access key secret", secret.as_ref())
+    }
+
+    /// The same, with what its parts are called in errors.
+    pub(crate) fn named(
+        id_name: &str,
+        id: &str,
+        secret_name: &str,
+        secret: &str,
+    ) -> Result<Self, Error> {
+        if access_key_id(id.as_bytes()).is_none() {
+            let rule = "must be 1 to 256 visible ASCII characters other than ':', ',' and '='";
+            return Err(Error::new(ErrorKind::InvalidAccessKeyId, format!("{id_name} {rule}")));
+        }
+        Ok(Self { access_key_id: id.into(), key: VerifyingKey::named(secret_name, secret)? })
+    }
+
+    /// Adds the security token that belongs to a temporary access key.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSecurityToken`] when it is empty or has anything in it
+    /// but visible ASCII characters.
+    pub fn with_security_token(self, token: impl AsRef<str>) -> Result<Self, Error> {
+        self.with_named_token("the security token", token.as_ref())
+    }
+
+    pub(crate) fn with_named_token(mut self, name: &str, token: &str) -> Result<Self, Error> {
+        self.key = self.key.with_named_token(name, token)?;
+        Ok(self)
+    }
+
+    /// The id of the access key, which is public.
+    pub fn access_key_id(&self) -> &str {
+        &self.access_key_id
+    }
+
+    /// Returns whether there is a security token.
+    pub fn has_security_token(&self) -> bool {
+        self.key.token().is_some()
+    }
+
+    /// The prepared secret, to verify with what these credentials sign.
+    pub fn key(&self) -> &VerifyingKey {
+        &self.key
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("access_key_id", &self.access_key_id)
+            .field("key", &self.key)
+            .finish()
+    }
+}
+
+/// The secret of an access key, made ready for verifying.
+///
+/// Making one costs a few hash computations, so make it once for each secret, not
+/// for each request. Clones are cheap and share it; the key material is wiped
+/// when the last one is dropped. `Debug` prints nothing of it.
+#[derive(Clone)]
+pub struct VerifyingKey {
+    keyed: Arc<Keyed>,
+    token: Option<HeaderValue>,
+    not_after: Option<SystemTime>,
+}
+
+impl VerifyingKey {
+    /// Makes a secret ready.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidAccessKeySecret`] when it is empty or has white space or
+    /// control characters in it.
+    pub fn new(secret: impl AsRef<str>) -> Result<Self, Error> {
+        Self::named("the access key secret", secret.as_ref())
+    }
+
+    fn named(name: &str, secret: &str) -> Result<Self, Error> {
+        let rule = if secret.is_empty() {
+            "must not be empty"
+        } else if secret.chars().any(|char| char.is_whitespace() || char.is_control()) {
+            "must not contain white space or control characters"
+        } else {
+            return Ok(Self {
+                keyed: Arc::new(Keyed::new(secret.as_bytes())),
+                token: None,
+                not_after: None,
+            });
+        };
+        Err(Error::new(ErrorKind::InvalidAccessKeySecret, format!("{name} {rule}")))
+    }
+
+    /// Makes it one of a temporary access key: requests must carry this token.
+    ///
+    /// Without this, a signed token of any content is let through, to be checked by
+    /// whoever knows it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSecurityToken`] when it is empty or has anything in it
+    /// but visible ASCII characters.
+    pub fn with_security_token(self, token: impl AsRef<str>) -> Result<Self, Error> {
+        self.with_named_token("the security token", token.as_ref())
+    }
+
+    fn with_named_token(mut self, name: &str, token: &str) -> Result<Self, Error> {
+        let value = HeaderValue::from_str(token)
+            .ok()
+            .filter(|_| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()));
+        let Some(mut value) = value else {
+            let rule = "must be one or more visible ASCII characters";
+            return Err(Error::new(ErrorKind::InvalidSecurityToken, format!("{name} {rule}")));
+        };
+        value.set_sensitive(true);
+        self.token = Some(value);
+        Ok(self)
+    }
+
+    /// Ends it at a time: from then on the secret counts as unknown.
+    ///
+    /// By default a key does not expire. For a rotation, give the old secret of an
+    /// access key an end, and keep both until then.
+    #[must_use]
+    pub fn with_not_after(mut self, time: SystemTime) -> Self {
+        self.not_after = Some(time);
+        self
+    }
+
+    pub(crate) fn keyed(&self) -> &Keyed {
+        &self.keyed
+    }
+
+    pub(crate) fn token(&self) -> Option<&HeaderValue> {
+        self.token.as_ref()
+    }
+
+    pub(crate) fn is_live(&self, now: SystemTime) -> bool {
+        self.not_after.is_none_or(|end| now < end)
+    }
+}
+
+impl AsRef<[Self]> for VerifyingKey {
+    fn as_ref(&self) -> &[Self] {
+        std::slice::from_ref(self)
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VerifyingKey(..)")
+    }
+}
+
+/// An access key id as it may stand in an `Authorization` value: visible ASCII
+/// without the separators of any scheme.
+pub(crate) fn access_key_id(text: &[u8]) -> Option<&str> {
+    let odd = |byte: &u8| !byte.is_ascii_graphic() || matches!(byte, b':' | b',' | b'=');
+    if text.is_empty() || text.len() > MAX_ACCESS_KEY_ID {
+        return None;
+    }
+    // Without a way out, so that many bytes are looked at at once.
+    if text.iter().fold(false, |found, byte| found | odd(byte)) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()
+}
+
+/// The longest access key id that is looked at, in bytes.
+const MAX_ACCESS_KEY_ID: usize = 256;
+
+/// Finds the live secrets of an access key by its id.
+///
+/// Implemented for maps (`HashMap` and `BTreeMap` from the id to one
+/// [`VerifyingKey`] or several), for [`StaticKeys`](crate::StaticKeys), and for closures that return
+/// `Option<VerifyingKey>` or a `Result` of it. The id has the shape of one
+/// (1 to 256 visible ASCII characters) and is otherwise whatever the client sent.
+///
+/// ```
+/// use tower_fc::keys::VerifyingKey;
+/// use tower_fc::{StaticKeys, Verifier};
+///
+/// let rotating = StaticKeys::new()
+///     .with_key("LTAI5tExample", VerifyingKey::new("the-new-secret")?)
+///     .with_key("LTAI5tExample", VerifyingKey::new("the-old-secret")?);
+/// let by_map = Verifier::new(rotating);
+///
+/// let key = VerifyingKey::new("secret")?;
+/// let by_closure = Verifier::new(move |id: &str| (id == "LTAI5tExample").then(|| key.clone()));
+/// # fn checked(_: &Verifier<impl tower_fc::keys::KeyStore>) {}
+/// # checked(&by_map);
+/// # checked(&by_closure);
+/// # Ok::<(), tower_fc::error::Error>(())
+/// ```
+pub trait KeyStore {
+    /// The secrets of an access key, none when there is no such key.
+    ///
+    /// # Errors
+    /// When it cannot be told whether there is one: the request is refused with
+    /// [`RejectionKind::KeyStoreUnavailable`](crate::RejectionKind::KeyStoreUnavailable).
+    fn lookup(&self, access_key_id: &str) -> Result<Keys<'_>, KeyStoreError>;
+}
+
+/// The live secrets of one access key.
+#[derive(Clone)]
+pub struct Keys<'a>(Found<'a>);
+
+#[derive(Clone)]
+enum Found<'a> {
+    None,
+    One(VerifyingKey),
+    Borrowed(&'a [VerifyingKey]),
+    Shared(Arc<[VerifyingKey]>),
+}
+
+impl<'a> Keys<'a> {
+    /// No key.
+    pub const fn none() -> Self {
+        Self(Found::None)
+    }
+
+    /// Keys that the store owns.
+    pub const fn borrowed(keys: &'a [VerifyingKey]) -> Self {
+        Self(Found::Borrowed(keys))
+    }
+
+    /// The keys.
+    pub fn as_slice(&self) -> &[VerifyingKey] {
+        match &self.0 {
+            Found::None => &[],
+            Found::One(key) => std::slice::from_ref(key),
+            Found::Borrowed(keys) => keys,
+            Found::Shared(keys) => keys,
+        }
+    }
+}
+
+impl From<VerifyingKey> for Keys<'_> {
+    fn from(key: VerifyingKey) -> Self {
+        Self(Found::One(key))
+    }
+}
+
+impl From<Option<VerifyingKey>> for Keys<'_> {
+    fn from(key: Option<VerifyingKey>) -> Self {
+        key.map_or(Self::none(), Self::from)
+    }
+}
+
+impl From<Arc<[VerifyingKey]>> for Keys<'_> {
+    fn from(keys: Arc<[VerifyingKey]>) -> Self {
+        Self(Found::Shared(keys))
+    }
+}
+
+impl From<Vec<VerifyingKey>> for Keys<'_> {
+    fn from(keys: Vec<VerifyingKey>) -> Self {
+        Self(Found::Shared(keys.into()))
+    }
+}
+
+impl fmt::Debug for Keys<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.as_slice()).finish()
+    }
+}
+
+/// A key store could not answer.
+#[derive(Debug)]
+pub struct KeyStoreError(BoxError);
+
+impl KeyStoreError {
+    /// Wraps what kept it from answering. The client is not told.
+    pub fn new(source: impl Into<BoxError>) -> Self {
+        Self(source.into())
+    }
+}
+
+impl fmt::Display for KeyStoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("access keys could not be looked up")
+    }
+}
+
+impl std::error::Error for KeyStoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(self.0.as_ref())
+    }
+}
+
+/// Converts what a closure may return in place of [`Keys`].
+///
+/// Implemented for `Option<VerifyingKey>`, `Vec<VerifyingKey>`, [`Keys`], and a
+/// `Result` of any of these with a [`KeyStoreError`].
+pub trait IntoKeys: sealed::Sealed {
+    #[doc(hidden)]
+    fn into_keys(self) -> Result<Keys<'static>, KeyStoreError>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl<T: Into<super::Keys<'static>>> Sealed for T {}
+    impl<T: Into<super::Keys<'static>>> Sealed for Result<T, super::KeyStoreError> {}
+}
+
+impl<T: Into<Keys<'static>>> IntoKeys for T {
+    fn into_keys(self) -> Result<Keys<'static>, KeyStoreError> {
+        Ok(self.into())
+    }
+}
+
+impl<T: Into<Keys<'static>>> IntoKeys for Result<T, KeyStoreError> {
+    fn into_keys(self) -> Result<Keys<'static>, KeyStoreError> {
+        self.map(Into::into)
+    }
+}
+
+impl<F, R> KeyStore for F
+where
+    F: Fn(&str) -> R,
+    R: IntoKeys,
+{
+    fn lookup(&self, access_key_id: &str) -> Result<Keys<'_>, KeyStoreError> {
+        self(access_key_id).into_keys()
+    }
+}
+
+impl<V: AsRef<[VerifyingKey]>, S: BuildHasher> KeyStore for HashMap<String, V, S> {
+    fn lookup(&self, access_key_id: &str) -> Result<Keys<'_>, KeyStoreError> {
+        Ok(self.get(access_key_id).map_or(Keys::none(), |keys| Keys::borrowed(keys.as_ref())))
+    }
+}
+
+impl<V: AsRef<[VerifyingKey]>> KeyStore for BTreeMap<String, V> {
+    fn lookup(&self, access_key_id: &str) -> Result<Keys<'_>, KeyStoreError> {
+        Ok(self.get(access_key_id).map_or(Keys::none(), |keys| Keys::borrowed(keys.as_ref())))
+    }
+}
+
+impl<K: KeyStore + ?Sized> KeyStore for Arc<K> {
+    fn lookup(&self, access_key_id: &str) -> Result<Keys<'_>, KeyStoreError> {
+        (**self).lookup(access_key_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_access_key_id_is_visible_ascii_without_separators() {
+        for id in ["a", "LTAI5tExample", "STS.N_-x", "!~\"/@", &"x".repeat(MAX_ACCESS_KEY_ID)] {
+            assert_eq!(access_key_id(id.as_bytes()), Some(id));
+        }
+        let odd = [" ", "\t", "\n", "\0", "\x7f", ":", ",", "=", "é"];
+        for first in odd {
+            assert_eq!(access_key_id(first.as_bytes()), None, "{first:?}");
+            // One does not make up for another.
+            for second in odd {
+                let id = format!("a{first}b{second}c");
+                assert_eq!(access_key_id(id.as_bytes()), None, "{id:?}");
+            }
+        }
+        assert_eq!(access_key_id(b""), None);
+        assert_eq!(access_key_id(&[b'x'; MAX_ACCESS_KEY_ID + 1]), None);
+    }
+}

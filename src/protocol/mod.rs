@@ -1,0 +1,27 @@
+//! The protocol by itself: pure functions of the method, URI and headers of a request, and of
+//! a time.
+//!
+//! [`Signer`](crate::Signer), [`Presigner`](crate::Presigner) and
+//! [`Verifier`](crate::Verifier) are its way in; this module has what they take and give
+//! besides.
+
+pub(crate) mod canonical;
+pub(crate) mod crypto;
+pub(crate) mod date;
+pub(crate) mod dialect;
+pub(crate) mod key;
+pub(crate) mod presigner;
+pub(crate) mod request;
+pub(crate) mod scheme;
+pub(crate) mod signer;
+pub(crate) mod verifier;
+
+pub use date::{format_acs_date, format_http_date, parse_acs_date, parse_http_date};
+pub use dialect::{Dialect, Dialects};
+pub use presigner::PresignedUrl;
+pub use scheme::Schemes;
+pub use scheme::ambiguity::Ambiguity;
+pub use verifier::limits::{
+    DEFAULT_MAX_HEADERS_LEN, DEFAULT_MAX_SIGNED_HEADERS, DEFAULT_MAX_TARGET_LEN,
+};
+pub use verifier::time::{DEFAULT_MAX_LIFETIME, DEFAULT_MAX_SKEW};

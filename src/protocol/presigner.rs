@@ -1,0 +1,219 @@
+//! Presigned URLs: the signature of scheme `FC` in the query.
+
+use super::canonical::rules::Form;
+use super::canonical::sink::Sink;
+use super::date::{LAST, from_unix, to_unix};
+use super::dialect::Dialect;
+use super::key::Credentials;
+use super::request::{Head, ProtocolHeaders};
+use super::scheme::Scheme;
+use super::scheme::presigned::{self, Presigned};
+use super::scheme::terms::Terms;
+use crate::error::{Error, ErrorKind};
+use http::header::{HeaderMap, HeaderValue};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{Method, Request, Uri};
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+/// Makes URLs that anyone who has them can call until they expire.
+///
+/// ```
+/// use tower_fc::{Credentials, Presigner};
+/// use std::time::{Duration, UNIX_EPOCH};
+///
+/// let presigner = Presigner::new(Credentials::new("id", "secret")?);
+/// let request = http::Request::get("https://demo.example/report?month=5").body(())?;
+/// let (parts, ()) = request.into_parts();
+/// let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+/// let url = presigner.presign_at(&parts, Duration::from_secs(600), now)?;
+/// assert!(url.uri().query().unwrap().starts_with(
+///     "month=5&x-fc-access-key-id=id&x-fc-expires=1700000600&x-fc-signature="
+/// ));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Presigner {
+    credentials: Credentials,
+}
+
+impl Presigner {
+    /// Signs with these credentials. A URL made with temporary ones stops working
+    /// when they do.
+    pub const fn new(credentials: Credentials) -> Self {
+        Self { credentials }
+    }
+
+    /// Presigns a request, to be sent within `lifetime` (in whole seconds, rounded down) of
+    /// `now`.
+    ///
+    /// What is there of the URI stays as it is; the parameters of the signature are
+    /// appended. Of the headers, `content-md5`, `content-type` and those that begin
+    /// with `x-fc-` are signed, so whoever uses the URL has to send the same.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidLifetime`] for less than a second, or an end beyond the
+    /// year 9999; [`ErrorKind::AlreadyPresigned`] when the URI has a parameter of a
+    /// presigned URL; [`ErrorKind::UriTooLong`].
+    pub fn presign_at(
+        &self,
+        parts: &Parts,
+        lifetime: Duration,
+        now: SystemTime,
+    ) -> Result<PresignedUrl, Error> {
+        self.sign(&parts.method, &parts.uri, &parts.headers, lifetime, now)
+    }
+
+    /// Presigns a whole request as of `now`. See [`Presigner::presign_at`].
+    ///
+    /// # Errors
+    /// As [`Presigner::presign_at`].
+    pub fn presign_request_at<B>(
+        &self,
+        request: &Request<B>,
+        lifetime: Duration,
+        now: SystemTime,
+    ) -> Result<PresignedUrl, Error> {
+        self.sign(request.method(), request.uri(), request.headers(), lifetime, now)
+    }
+
+    fn sign(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        lifetime: Duration,
+        now: SystemTime,
+    ) -> Result<PresignedUrl, Error> {
+        let expires = end(lifetime, now)?;
+        let uri = self.unsigned(uri, expires)?;
+        let mut signature = Vec::with_capacity(44);
+        look(method, &uri, headers, expires, |head, terms, form| {
+            let (tag, _) = terms.sign(head, form, self.credentials.key().keyed());
+            tag.put_base64(&mut signature);
+        });
+        let mut target = target(&uri);
+        presigned::write_signature(&signature, &mut target);
+        Ok(PresignedUrl { uri: with_target(&uri, target)?, expires_at: from_unix(expires) })
+    }
+
+    /// Returns what would be signed, for a look at it. It contains the security token, so it
+    /// is no text for logs.
+    ///
+    /// # Errors
+    /// As [`Presigner::presign_at`].
+    pub fn string_to_sign_at(
+        &self,
+        parts: &Parts,
+        lifetime: Duration,
+        now: SystemTime,
+    ) -> Result<Vec<u8>, Error> {
+        let expires = end(lifetime, now)?;
+        let uri = self.unsigned(&parts.uri, expires)?;
+        let mut text = Vec::new();
+        look(&parts.method, &uri, &parts.headers, expires, |head, terms, form| {
+            terms.write(head, form, &mut text);
+        });
+        Ok(text)
+    }
+
+    /// The URI with all parameters that are signed.
+    fn unsigned(&self, uri: &Uri, expires: u64) -> Result<Uri, Error> {
+        let query = uri.query().unwrap_or_default();
+        if let Some(name) = Presigned::read(query.as_bytes()).any() {
+            let message = format!("the URI has the query parameter {name} already");
+            return Err(Error::new(ErrorKind::AlreadyPresigned, message));
+        }
+        let mut target = target(uri);
+        match uri.query() {
+            None => target.put_byte(b'?'),
+            Some("") => {}
+            Some(_) => target.put_byte(b'&'),
+        }
+        let token = self.credentials.key().token().map(HeaderValue::as_bytes);
+        let id = self.credentials.access_key_id();
+        presigned::write_signed(id, &expires.to_string(), token, &mut target);
+        with_target(uri, target)
+    }
+}
+
+/// Lends `look` what is signed of a request to this URI.
+fn look(
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    expires: u64,
+    look: impl FnOnce(&Head<'_>, &Terms<'_>, &Form),
+) {
+    let mut protocol = ProtocolHeaders::new();
+    let head = Head::of(method, uri, headers, &mut protocol);
+    let expires = expires.to_string();
+    let form = Dialect::standard(Scheme::FcPresigned.facts().family);
+    look(&head, &Terms::FcPresigned(expires.as_bytes()), form);
+}
+
+/// Path and query, with room for the parameters of a signature.
+fn target(uri: &Uri) -> Vec<u8> {
+    let mut target = Vec::with_capacity(256);
+    target.put(uri.path().as_bytes());
+    if let Some(query) = uri.query() {
+        target.put_byte(b'?');
+        target.put(query.as_bytes());
+    }
+    target
+}
+
+/// When a lifetime ends, in Unix seconds.
+fn end(lifetime: Duration, now: SystemTime) -> Result<u64, Error> {
+    let lifetime = lifetime.as_secs();
+    to_unix(now).checked_add(lifetime).filter(|end| lifetime > 0 && *end <= LAST).ok_or_else(|| {
+        let rule = "a presigned URL lives for one second or more, and ends before the year \
+                        10000";
+        Error::new(ErrorKind::InvalidLifetime, rule)
+    })
+}
+
+fn with_target(uri: &Uri, target: Vec<u8>) -> Result<Uri, Error> {
+    let mut parts = uri.clone().into_parts();
+    let too_long = || {
+        let rule = "the presigned URL would be longer than the 65534 bytes that a URI may have";
+        Error::new(ErrorKind::UriTooLong, rule)
+    };
+    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(target).map_err(|_| too_long())?);
+    Uri::from_parts(parts).map_err(|_| too_long())
+}
+
+/// A URL that carries its signature. Whoever has it can use it, so `Debug` prints
+/// neither its query nor a token.
+#[derive(Clone)]
+pub struct PresignedUrl {
+    uri: Uri,
+    expires_at: SystemTime,
+}
+
+impl PresignedUrl {
+    /// The URL, to be handed out.
+    pub fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The URL, for good.
+    pub fn into_uri(self) -> Uri {
+        self.uri
+    }
+
+    /// Returns when it stops working.
+    pub fn expires_at(&self) -> SystemTime {
+        self.expires_at
+    }
+}
+
+impl fmt::Debug for PresignedUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PresignedUrl")
+            .field("path", &self.uri.path())
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,223 @@
+//! The head of a request: everything that can be signed, found in one scan.
+
+use super::canonical::rules::Collation;
+use super::canonical::sort;
+use crate::headers::{ACS_PREFIX, FC_PREFIX};
+use http::header::{DATE, HeaderMap, HeaderName, HeaderValue};
+use http::uri::Authority;
+use http::{Method, Uri};
+use smallvec::SmallVec;
+
+/// A request without its body, and what of its headers can matter to a signature.
+///
+/// One walk through all headers is cheaper than looking up the dozen names that a
+/// request is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Head<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) uri: &'a Uri,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) authorization: Field<'a>,
+    pub(crate) host: Field<'a>,
+    pub(crate) date: Field<'a>,
+    pub(crate) accept: Field<'a>,
+    pub(crate) content_type: Field<'a>,
+    pub(crate) content_md5: Field<'a>,
+    /// All whose names begin with `x-acs-` or `x-fc-`, sorted by name; values of one
+    /// name in the order they arrived.
+    pub(crate) protocol: &'a [ProtocolHeader<'a>],
+    /// How long all names and values are together, in bytes.
+    pub(crate) headers_len: usize,
+}
+
+/// Room for the headers that a trigger acts upon.
+pub(crate) type ProtocolHeaders<'a> = SmallVec<[ProtocolHeader<'a>; 16]>;
+
+/// A header of a name that begins with `x-acs-` or `x-fc-`.
+#[derive(Clone, Copy)]
+pub(crate) struct ProtocolHeader<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) value: &'a HeaderValue,
+}
+
+/// A header that may be there not at all, once, or repeatedly.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Field<'a> {
+    /// The first value.
+    pub(crate) value: Option<&'a HeaderValue>,
+    pub(crate) repeated: bool,
+}
+
+impl<'a> Field<'a> {
+    fn push(&mut self, value: &'a HeaderValue) {
+        self.repeated = self.value.is_some();
+        self.value = self.value.or(Some(value));
+    }
+
+    /// The first value without white space around it, empty when there is none.
+    pub(crate) fn text(&self) -> &'a [u8] {
+        self.value.map(trim).unwrap_or_default()
+    }
+}
+
+/// A header that is about to be set in place of all of its name, or removed.
+pub(crate) type Change<'a> = (&'a HeaderName, Option<&'a HeaderValue>);
+
+impl<'a> Head<'a> {
+    /// Of a request. The headers that a trigger acts upon are listed in `protocol`.
+    #[inline(always)] // Moving it costs more than half of what making it does.
+    pub(crate) fn of<'h: 'a>(
+        method: &'h Method,
+        uri: &'h Uri,
+        headers: &'h HeaderMap,
+        protocol: &'a mut ProtocolHeaders<'h>,
+    ) -> Self {
+        Self::with(method, uri, headers, &[], protocol)
+    }
+
+    /// Of a request as it will be after these changes: to `date`, and to headers that a
+    /// trigger acts upon.
+    #[inline(always)] // As above.
+    pub(crate) fn with<'h: 'a>(
+        method: &'h Method,
+        uri: &'h Uri,
+        headers: &'h HeaderMap,
+        changes: &[Change<'h>],
+        protocol: &'a mut ProtocolHeaders<'h>,
+    ) -> Self {
+        let none = Field::default();
+        let mut head = Self {
+            method,
+            uri,
+            headers,
+            authorization: none,
+            host: none,
+            date: none,
+            accept: none,
+            content_type: none,
+            content_md5: none,
+            protocol: &[],
+            headers_len: 0,
+        };
+        for (name, value) in headers {
+            let name = name.as_str();
+            head.headers_len += name.len() + value.len();
+            // By length first: most names are none of these.
+            let field = match (name.len(), name) {
+                (4, "host") => &mut head.host,
+                (4, "date") => &mut head.date,
+                (6, "accept") => &mut head.accept,
+                (11, "content-md5") => &mut head.content_md5,
+                (12, "content-type") => &mut head.content_type,
+                (13, "authorization") => &mut head.authorization,
+                _ => {
+                    if is_protocol(name) && !changes.iter().any(|(changed, _)| *changed == name) {
+                        protocol.push(ProtocolHeader { name, value });
+                    }
+                    continue;
+                }
+            };
+            field.push(value);
+        }
+        for (name, value) in changes {
+            match value {
+                _ if **name == DATE => head.date = Field { value: *value, repeated: false },
+                Some(value) => protocol.push(ProtocolHeader { name: name.as_str(), value }),
+                None => {}
+            }
+        }
+        // All begin with the same two bytes.
+        let text = |header: &ProtocolHeader<'h>| &header.name.as_bytes()[2..];
+        sort::sort(protocol, Collation::Bytes, text, |a, b| a.name.cmp(b.name));
+        head.protocol = protocol;
+        head
+    }
+
+    /// The path as it is on the wire, `/` when it is empty.
+    pub(crate) fn path(&self) -> &'a [u8] {
+        self.uri.path().as_bytes()
+    }
+
+    /// The query as it is on the wire, without its `?`; empty when there is none.
+    pub(crate) fn query(&self) -> &'a [u8] {
+        self.uri.query().unwrap_or_default().as_bytes()
+    }
+
+    /// A header that can matter to a signature.
+    pub(crate) fn field(&self, name: &HeaderName) -> Field<'a> {
+        match (name.as_str().len(), name.as_str()) {
+            (4, "host") => self.host,
+            (4, "date") => self.date,
+            (6, "accept") => self.accept,
+            (11, "content-md5") => self.content_md5,
+            (12, "content-type") => self.content_type,
+            _ => self.protocol(name),
+        }
+    }
+
+    /// A header whose name begins with `x-acs-` or `x-fc-`.
+    pub(crate) fn protocol(&self, name: &HeaderName) -> Field<'a> {
+        let name = name.as_str();
+        let Some(at) = self.protocol.iter().position(|header| header.name == name) else {
+            return Field::default();
+        };
+        let repeated = self.protocol.get(at + 1).is_some_and(|next| next.name == name);
+        Field { value: Some(self.protocol[at].value), repeated }
+    }
+
+    /// The host as the client names it: the `host` header, or else the
+    /// authority of the target without a port that its scheme implies, which is
+    /// what HTTP clients put into that header.
+    pub(crate) fn host(&self) -> Option<&'a [u8]> {
+        match self.host.value {
+            Some(value) => Some(trim(value)),
+            None => self.uri.authority().map(|authority| implied_host(authority, self.uri)),
+        }
+    }
+
+    /// Why it is not one host that the request names: `host` and the authority of an
+    /// HTTP/2 or absolute target must agree.
+    pub(crate) fn host_conflict(&self) -> Option<&'static str> {
+        if self.host.repeated {
+            return Some("there is more than one Host header");
+        }
+        let (host, authority) = (self.host.value?, self.uri.authority()?);
+        let host = without_default_port(trim(host), self.uri);
+        if host.eq_ignore_ascii_case(implied_host(authority, self.uri)) {
+            return None;
+        }
+        Some("the Host header and the authority of the target name different hosts")
+    }
+}
+
+/// The authority without user information and without the default port.
+fn implied_host<'a>(authority: &'a Authority, uri: &Uri) -> &'a [u8] {
+    let text = authority.as_str();
+    let host = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    without_default_port(host.as_bytes(), uri)
+}
+
+/// A host and port without the port that the scheme of a URI implies.
+fn without_default_port<'a>(host: &'a [u8], uri: &Uri) -> &'a [u8] {
+    let default_port: &[u8] = match uri.scheme_str() {
+        Some("https" | "wss") => b":443",
+        Some("http" | "ws") => b":80",
+        _ => return host,
+    };
+    host.strip_suffix(default_port).unwrap_or(host)
+}
+
+/// The value without white space around it, which is not part of it on the wire.
+pub(crate) fn trim(value: &HeaderValue) -> &[u8] {
+    let text = value.as_bytes();
+    match text {
+        [b' ' | b'\t', ..] | [.., b' ' | b'\t'] => text.trim_ascii(),
+        _ => text,
+    }
+}
+
+/// Whether a gateway or a trigger acts upon headers of this name.
+#[inline] // A tenth of the scan of a header.
+pub(crate) fn is_protocol(name: &str) -> bool {
+    name.starts_with(FC_PREFIX) || name.starts_with(ACS_PREFIX)
+}

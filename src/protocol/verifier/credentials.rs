@@ -1,0 +1,229 @@
+//! Whether a request carries credentials, any part of them, and of which kind: what it
+//! says about who signed it, and when, before any of it is believed.
+
+use super::rejection::{Rejection, RejectionKind};
+use super::time::Time;
+use crate::headers::{QUERY_ACCESS_KEY_ID, QUERY_EXPIRES, QUERY_SIGNATURE};
+use crate::protocol::crypto::tag::Tag;
+use crate::protocol::date::{from_unix, to_unix};
+use crate::protocol::key::{KeyStoreError, access_key_id};
+use crate::protocol::request::{Field, Head, trim};
+use crate::protocol::scheme::ambiguity::{Ambiguities, Ambiguity};
+use crate::protocol::scheme::authorization::{Authorization, Unreadable};
+use crate::protocol::scheme::coverage::{self, List};
+use crate::protocol::scheme::presigned::Presigned;
+use crate::protocol::scheme::terms::Terms;
+use crate::protocol::scheme::{Covers, Scheme, Schemes};
+use http::header::{HeaderName, HeaderValue};
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+/// The credentials of a request, read but not yet verified.
+pub(crate) struct Claim<'a> {
+    pub(crate) scheme: Scheme,
+    /// The `Authorization` header, `None` for presigned URLs.
+    pub(crate) authorization: Option<&'a HeaderValue>,
+    pub(crate) access_key_id: Cow<'a, str>,
+    /// `SignedHeaders` as it was sent, under a scheme that has it.
+    pub(crate) signed_headers: Option<&'a str>,
+    pub(crate) security_token: Option<Cow<'a, [u8]>>,
+    pub(crate) has_nonce: bool,
+    /// `None` when its text cannot be that of a signature.
+    pub(crate) signature: Option<Tag>,
+    pub(crate) time: Time,
+    /// The query parameter `x-fc-expires`.
+    expires: Option<Cow<'a, [u8]>>,
+    /// What is ambiguous about where credentials are.
+    pub(crate) found: Ambiguities,
+}
+
+impl<'a> Claim<'a> {
+    /// Reads the credentials of a request under the schemes that are switched on. The
+    /// signed headers, if it lists any, are put into `list`.
+    pub(crate) fn read(
+        head: &Head<'a>,
+        schemes: Schemes,
+        list: &mut List<'a>,
+    ) -> Result<Self, Rejection> {
+        if let Some(conflict) = head.host_conflict() {
+            return Err(Rejection::new(RejectionKind::HostMismatch, conflict));
+        }
+        if head.authorization.repeated {
+            let message = "there is more than one Authorization header";
+            return Err(Rejection::new(RejectionKind::ConflictingCredentials, message));
+        }
+        let query = Presigned::read(head.query());
+        match head.authorization.value {
+            Some(value) => Self::from_header(head, value, query, schemes, list),
+            None => Self::from_query(head, query, schemes),
+        }
+    }
+
+    fn from_header(
+        head: &Head<'a>,
+        value: &'a HeaderValue,
+        query: Presigned<'a>,
+        schemes: Schemes,
+        list: &mut List<'a>,
+    ) -> Result<Self, Rejection> {
+        let read = Authorization::read(value.as_bytes(), list);
+        let Authorization { scheme, access_key_id, signed_headers, signature } =
+            read.map_err(|why| unreadable(why, schemes))?;
+        switched_on(scheme, schemes)?;
+        if query.credential().is_some() {
+            return Err(Rejection::ambiguous(Ambiguity::QueryCredentials).by(access_key_id));
+        }
+        let facts = scheme.facts();
+        let security_token = once(head, facts.security_token)?;
+        let nonce = once(head, facts.nonce)?;
+        let time = Time::SignedAt(signed_at(head, scheme)?);
+        coverage::find(head, list);
+        let found = match query.expires {
+            Some(_) => Ambiguities::EXPIRES_AS_DATE,
+            None => Ambiguities::empty(),
+        };
+        Ok(Self {
+            scheme,
+            authorization: Some(value),
+            access_key_id: Cow::Borrowed(access_key_id),
+            signed_headers,
+            security_token: security_token.map(trim).map(Cow::Borrowed),
+            has_nonce: nonce.is_some_and(|nonce| !trim(nonce).is_empty()),
+            signature,
+            time,
+            expires: query.expires,
+            found,
+        })
+    }
+
+    fn from_query(
+        head: &Head<'a>,
+        query: Presigned<'a>,
+        schemes: Schemes,
+    ) -> Result<Self, Rejection> {
+        if let Some(name) = query.repeated {
+            return Err(bad_parameter(name, "is given twice"));
+        }
+        if query.access_key_id.is_none() && query.signature.is_none() {
+            return Err(missing(head));
+        }
+        switched_on(Scheme::FcPresigned, schemes)?;
+        let required = |value: Option<Cow<'a, [u8]>>, name| {
+            value.ok_or_else(|| bad_parameter(name, "is missing"))
+        };
+        let id = required(query.access_key_id, QUERY_ACCESS_KEY_ID)?;
+        let access_key_id = access_key_id(&id)
+            .ok_or_else(|| bad_parameter(QUERY_ACCESS_KEY_ID, "is not an access key id"))?
+            .to_owned();
+        let expires = required(query.expires, QUERY_EXPIRES)?;
+        let until = unix_seconds(&expires)
+            .ok_or_else(|| bad_parameter(QUERY_EXPIRES, "is not a number of Unix seconds"))?;
+        let signature = required(query.signature, QUERY_SIGNATURE)?;
+        Ok(Self {
+            scheme: Scheme::FcPresigned,
+            authorization: None,
+            access_key_id: Cow::Owned(access_key_id),
+            signed_headers: None,
+            security_token: query.security_token,
+            has_nonce: false,
+            signature: Tag::from_base64(&signature, Scheme::FcPresigned.facts().mac.len()),
+            time: Time::Until(until),
+            expires: Some(expires),
+            found: Ambiguities::empty(),
+        })
+    }
+
+    /// The refusal where it cannot be told which keys there are.
+    pub(crate) fn unavailable(&self, error: KeyStoreError) -> Rejection {
+        let message = "access keys cannot be looked up at the moment";
+        let rejection = Rejection::new(RejectionKind::KeyStoreUnavailable, message);
+        rejection.by(&self.access_key_id).because_of(error)
+    }
+
+    /// What the claim says to have signed.
+    pub(crate) fn terms<'l>(&'l self, list: &'l List<'a>) -> Terms<'l> {
+        Terms::of(self.scheme, list, self.expires.as_deref())
+    }
+}
+
+/// The refusal of a request without credentials.
+fn missing(_: &Head<'_>) -> Rejection {
+    Rejection::new(
+        RejectionKind::MissingCredentials,
+        "required HTTP header Authorization was not specified",
+    )
+}
+
+/// When the date header of a scheme says that the request was signed.
+fn signed_at(head: &Head<'_>, scheme: Scheme) -> Result<SystemTime, Rejection> {
+    let (name, form) = scheme.facts().date;
+    let Some(value) = once(head, name)? else {
+        let message = format!("required HTTP header {} was not specified", label(name));
+        return Err(Rejection::new(RejectionKind::MissingDate, message));
+    };
+    form.read(trim(value)).ok_or_else(|| {
+        let (label, example) = (label(name), form.example());
+        let message = format!("the HTTP header {label} is not a date of the form '{example}'");
+        Rejection::new(RejectionKind::MalformedDate, message)
+    })
+}
+
+/// A header of which there can be one.
+fn once<'a>(head: &Head<'a>, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Rejection> {
+    let Field { value, repeated } = head.field(name);
+    if repeated {
+        let message = format!("there is more than one {} header", label(name));
+        return Err(Rejection::new(RejectionKind::RepeatedHeader, message));
+    }
+    Ok(value)
+}
+
+/// A header as the gateway writes it in its messages.
+fn label(name: &HeaderName) -> &str {
+    if *name == http::header::DATE { "Date" } else { name.as_str() }
+}
+
+fn switched_on(scheme: Scheme, schemes: Schemes) -> Result<(), Rejection> {
+    if schemes.contains(scheme.into()) {
+        return Ok(());
+    }
+    Err(Rejection::new(
+        RejectionKind::UnsupportedScheme,
+        format!("the signature scheme '{scheme}' is not accepted here"),
+    ))
+}
+
+fn unreadable(why: Unreadable, schemes: Schemes) -> Rejection {
+    let Unreadable::Form(scheme) = why else {
+        let message = "the Authorization header names no signature scheme that is known here";
+        return Rejection::new(RejectionKind::UnsupportedScheme, message);
+    };
+    if let Err(rejection) = switched_on(scheme, schemes) {
+        return rejection;
+    }
+    let form = match scheme.facts().covers {
+        Covers::Listed { .. } => {
+            "Credential=<access key id>,SignedHeaders=<lower-case names in order, joined by ;>,\
+             Signature=<hexadecimal>"
+        }
+        Covers::Names { .. } => "<access key id>:<base64>",
+    };
+    let token = scheme.token().unwrap_or_default();
+    let message = format!("the Authorization header is not of the form '{token} {form}'");
+    Rejection::new(RejectionKind::MalformedCredentials, message)
+}
+
+fn bad_parameter(name: &str, what: &str) -> Rejection {
+    let message = format!("the query parameter {name} {what}");
+    Rejection::new(RejectionKind::MalformedCredentials, message)
+}
+
+/// A time from its decimal digits alone: no sign, no space.
+fn unix_seconds(text: &[u8]) -> Option<SystemTime> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let seconds = std::str::from_utf8(text).ok()?.parse().ok()?;
+    let time = from_unix(seconds);
+    (to_unix(time) == seconds).then_some(time)
+}

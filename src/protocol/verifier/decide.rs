@@ -1,0 +1,226 @@
+//! Comparing the claimed signature with the right one, form by form and key by key.
+
+use super::caller::VerifiedCaller;
+use super::credentials::Claim;
+use super::rejection::Rejection;
+use crate::protocol::canonical::rules::Form;
+use crate::protocol::crypto::hmac::Keyed;
+use crate::protocol::crypto::tag::{Tag, same_text};
+use crate::protocol::dialect::{Dialect, Dialects};
+use crate::protocol::key::VerifyingKey;
+use crate::protocol::request::Head;
+use crate::protocol::scheme::ambiguity::Ambiguities;
+use crate::protocol::scheme::coverage::List;
+use crate::protocol::scheme::terms::Terms;
+use crate::protocol::scheme::{Family, Scheme};
+use smallvec::SmallVec;
+use std::time::SystemTime;
+
+/// A form in which a signature may be.
+#[derive(Clone, Copy)]
+struct Accepted {
+    dialect: Dialect,
+    form: &'static Form,
+    /// What must not occur under it.
+    refuses: Ambiguities,
+}
+
+/// The forms in which signatures may be, and what may occur under them all the same.
+#[derive(Clone)]
+pub(crate) struct Forms {
+    pub(crate) dialects: Dialects,
+    /// Let through, though a form refuses it.
+    pub(crate) allowed: Ambiguities,
+    /// By family, the documented one first.
+    accepted: [Vec<Accepted>; 3],
+    /// Presigned URLs have one dialect.
+    presigned: [Accepted; 1],
+    /// Stands in for the secret of an unknown access key.
+    decoy: Keyed,
+}
+
+impl Forms {
+    pub(crate) fn new(dialects: Dialects, allowed: Ambiguities) -> Self {
+        let of = |dialects: Dialects, family| {
+            let forms = dialects.forms(family);
+            forms.map(|(dialect, form, refuses)| Accepted { dialect, form, refuses })
+        };
+        let form = Dialect::standard(Family::Fc);
+        Self {
+            dialects,
+            allowed,
+            accepted: [Family::Fc, Family::Acs3, Family::Acs]
+                .map(|family| of(dialects, family).collect()),
+            presigned: [Accepted { dialect: Dialect::Standard, form, refuses: form.refuses }],
+            decoy: Keyed::new(b"of an access key that does not exist"),
+        }
+    }
+
+    fn of(&self, scheme: Scheme) -> &[Accepted] {
+        match scheme {
+            Scheme::FcPresigned => &self.presigned,
+            _ => &self.accepted[scheme.facts().family as usize],
+        }
+    }
+
+    /// Who signed, as far as the live keys tell, of a request that verifies until `end`.
+    ///
+    /// # Errors
+    /// What is ambiguous, if something is under every form or under the one that matches;
+    /// otherwise that there is no live key, which costs the same, or that none matches.
+    pub(crate) fn decide<'a>(
+        &self,
+        head: &Head<'a>,
+        claim: &Claim<'a>,
+        list: &List<'a>,
+        keys: &[VerifyingKey],
+        now: SystemTime,
+        end: SystemTime,
+    ) -> Result<VerifiedCaller, Rejection> {
+        let live = || keys.iter().enumerate().filter(|(_, key)| key.is_live(now));
+        let (terms, forms) = (claim.terms(list), self.of(claim.scheme));
+        // The usual case needs no text: the first form matches the only key.
+        let is_streamed = live().nth(1).is_none();
+        let mut texts = Texts::default();
+        let (mut refused, mut compared) = (None, false);
+        for (number, accepted) in forms.iter().enumerate() {
+            let form = accepted.form;
+            let (found, position) = if number == 0 && is_streamed {
+                let only = live().next();
+                let keyed = only.map_or(&self.decoy, |(_, key)| key.keyed());
+                let (tag, found) = terms.sign(head, form, keyed);
+                (found, only.filter(|(_, key)| fits(claim, &tag, key)).map(|(at, _)| at))
+            } else {
+                if number == 1 && is_streamed {
+                    texts.add(&terms, head, forms[0].form);
+                }
+                let (found, text) = texts.add(&terms, head, form);
+                (found, text.and_then(|text| self.find(claim, &terms, text, live())))
+            };
+            let found = (found | claim.found).judge(accepted.refuses, self.allowed);
+            match (found, position) {
+                (Ok(reported), Some(position)) => {
+                    let dialect = accepted.dialect;
+                    return Ok(VerifiedCaller::new(
+                        head, claim, dialect, reported, position, now, end,
+                    ));
+                }
+                (Err(ambiguity), Some(_)) => {
+                    return Err(Rejection::ambiguous(ambiguity).by(&claim.access_key_id));
+                }
+                (Err(ambiguity), None) => refused = refused.or(Some(ambiguity)),
+                (Ok(_), None) => compared = true,
+            }
+        }
+        let rejection = match refused {
+            Some(ambiguity) if !compared => Rejection::ambiguous(ambiguity),
+            _ if live().next().is_none() => Rejection::unknown(&claim.access_key_id),
+            _ => Rejection::mismatch(),
+        };
+        Err(rejection.by(&claim.access_key_id))
+    }
+
+    /// The position of the key that the claimed signature over a text was made with.
+    fn find<'k>(
+        &self,
+        claim: &Claim<'_>,
+        terms: &Terms<'_>,
+        text: &[u8],
+        live: impl Iterator<Item = (usize, &'k VerifyingKey)>,
+    ) -> Option<usize> {
+        let mut live = live.peekable();
+        if live.peek().is_none() {
+            // Costs what a wrong signature costs.
+            terms.sign_text(text, &self.decoy);
+        }
+        live.find(|(_, key)| fits(claim, &terms.sign_text(text, key.keyed()), key))
+            .map(|(position, _)| position)
+    }
+}
+
+/// Whether a claim has the signature that a key makes, and the security token that belongs
+/// to it.
+fn fits(claim: &Claim<'_>, tag: &Tag, key: &VerifyingKey) -> bool {
+    let token = claim.security_token.as_deref().unwrap_or_default();
+    claim.signature.is_some_and(|claimed| claimed.matches(tag))
+        && key.token().is_none_or(|expected| same_text(expected.as_bytes(), token))
+}
+
+/// What was written under the forms that were tried.
+#[derive(Default)]
+struct Texts {
+    bytes: Vec<u8>,
+    /// Where each ends.
+    ends: SmallVec<[usize; 16]>,
+}
+
+impl Texts {
+    /// Writes what is signed under a form. Says what is ambiguous, and lends the text if
+    /// none of those before is the same.
+    fn add(
+        &mut self,
+        terms: &Terms<'_>,
+        head: &Head<'_>,
+        form: &Form,
+    ) -> (Ambiguities, Option<&[u8]>) {
+        let start = self.bytes.len();
+        let found = terms.write_text(head, form, &mut self.bytes);
+        let (before, text) = self.bytes.split_at(start);
+        let starts = [0].iter().chain(&self.ends);
+        if starts.zip(&self.ends).any(|(start, end)| before[*start..*end] == *text) {
+            self.bytes.truncate(start);
+            return (found, None);
+        }
+        self.ends.push(self.bytes.len());
+        (found, Some(&self.bytes[start..]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::request::ProtocolHeaders;
+    use crate::protocol::scheme::coverage;
+    use http::{HeaderMap, Method};
+
+    /// How many texts the dialects of a family write of a target.
+    fn texts(family: Family, target: &str) -> usize {
+        let (uri, headers) = (target.parse().unwrap(), HeaderMap::new());
+        let mut protocol = ProtocolHeaders::new();
+        let head = Head::of(&Method::GET, &uri, &headers, &mut protocol);
+        let mut list = List::new();
+        coverage::list_documented(&head, &mut list);
+        let scheme = [Scheme::Fc, Scheme::Acs3HmacSha256, Scheme::Acs][family as usize];
+        let terms = Terms::of(scheme, &list, None);
+        let mut texts = Texts::default();
+        let mut different = Vec::new();
+        for (_, form, _) in Dialects::all().forms(family) {
+            let mut text = Vec::new();
+            terms.write_text(&head, form, &mut text);
+            let is_new = texts.add(&terms, &head, form).1.is_some();
+            assert_eq!(is_new, !different.contains(&text), "{target}");
+            if is_new {
+                different.push(text);
+            }
+        }
+        different.len()
+    }
+
+    #[test]
+    fn a_refusal_costs_one_signature_for_each_text_that_is_different() {
+        for (target, expected) in [
+            ("/", [2, 1, 2]),
+            ("/a?b=c", [2, 1, 2]),
+            ("/?b=c&d=e", [2, 1, 2]),
+            ("/?d=e&b=c", [3, 1, 2]),
+            ("/?b=", [3, 2, 2]),
+            ("/%2b", [3, 4, 2]),
+            ("/+/$/$", [2, 6, 2]),
+            ("/?a=%FF&b=c", [4, 2, 3]),
+            ("/?a=b;c=d", [4, 3, 2]),
+        ] {
+            let families = [Family::Fc, Family::Acs3, Family::Acs];
+            assert_eq!(families.map(|family| texts(family, target)), expected, "{target}");
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! Verifying: from the parts of a request to a decision.
+
+pub(crate) mod caller;
+pub(crate) mod credentials;
+mod decide;
+pub(crate) mod limits;
+pub(crate) mod rejection;
+pub(crate) mod time;
+
+use super::dialect::Dialects;
+use super::key::{KeyStore, VerifyingKey};
+use super::request::{Head, ProtocolHeaders};
+use super::scheme::Schemes;
+use super::scheme::ambiguity::{Ambiguities, Ambiguity};
+use super::scheme::coverage::{Fault, List, Required};
+use crate::error::{Error, ErrorKind};
+use caller::VerifiedCaller;
+use credentials::Claim;
+use decide::Forms;
+use http::header::{HeaderMap, HeaderName};
+use http::request::Parts;
+use http::{Method, Request, Uri};
+use limits::Limits;
+use rejection::{Rejection, RejectionKind};
+use std::fmt;
+use std::time::{Duration, SystemTime};
+use time::Window;
+
+/// Checks the signatures of requests, whatever receives them.
+///
+/// [`VerifyLayer`](crate::VerifyLayer) does this for tower services; use a verifier
+/// by itself anywhere else. By default it accepts [`Scheme::Fc`](crate::Scheme::Fc) and
+/// [`Scheme::Acs3HmacSha256`](crate::Scheme::Acs3HmacSha256) in
+/// [`Dialect::Standard`](crate::protocol::Dialect::Standard), a clock difference of 15 minutes
+/// either way, and nothing that is ambiguous.
+///
+/// # Order of checks
+///
+/// 1. *Size* of the target and of all headers, and the number of signed ones.
+/// 2. *Shape*: one set of credentials, of a scheme that is switched on, that can be
+///    read; dates and nonces at the most once; `host` and the target agree.
+/// 3. *Time*: the clock difference, or the end of a presigned URL.
+/// 4. *Coverage*: what must be signed is.
+/// 5. *Key*: looked up by its id. An unknown id costs the same HMAC as one with one secret.
+/// 6. *Ambiguity*, found while canonicalising.
+/// 7. *Signature*, under each dialect that could make a difference, in constant time.
+///
+/// The first check that fails decides the [`Rejection`]; an ambiguity is reported
+/// before an unknown key.
+///
+/// # Strict
+///
+/// A request is refused when another of different meaning could have its
+/// string-to-sign, or when something that is acted upon is unsigned. Let one case
+/// through by name with [`Verifier::with_insecure_allowance`], or all of them, to see
+/// which occur, with [`Verifier::with_insecure_observation`].
+///
+/// | refused ([`Ambiguity`]) | because | in |
+/// |---|---|---|
+/// | `PathNewline`, `PathSlash`: `%0A`, `%2F` in the path | the path is signed decoded | `FC` but of Java and fc2; the Go and Java samples of `ACS3` |
+/// | `PathPercent`: `%25` in the path | `/a%2520b` is signed as `/a%20b`, which others sign for what it is | these samples; `FC` beside the dialects of Java or fc2 |
+/// | `PathPlus`: `+` in the path | it is signed as a space | `ACS3` of Node and Go |
+/// | `PathMalformed`, `Malformed`: `%` that begins no escape | parsers drop, keep or refuse it | all |
+/// | `PathNotUtf8`, `NotUtf8` | bytes are signed as U+FFFD | those that replace them |
+/// | `Semicolon`: `;` in the query | parsers cut there, or drop the part | all |
+/// | `Plus`: `+` in the query | it is signed as such, and read as a space | `FC` of Python's gateway package |
+/// | `KeyEquals`, `KeyAmpersand`, `KeyNewline`: `%3D`, `%26`, `%0A` in a name | names are signed unencoded | `FC`, `acs`, `ACS3` of Python, Node and Go |
+/// | `KeyPercent`, `KeyPlus`: `%25`, `%2B` in a name | other names are signed like that | `ACS3` of Python, Node and Go; of Go |
+/// | `ValueNewline`, `ValueAmpersand`: `%0A`, `%26` in a value | values are signed unencoded | `FC`; `acs`, `FC` of Python's gateway package |
+/// | `RepeatedKey`, `BlankValue`, `Nameless` | part of the query is unsigned | the samples of `ACS3`, Python's, Java's |
+/// | `UnsignedQuery` | the query is unsigned | `FC` of management calls |
+/// | `RepeatedHeader` | values are signed joined, or one of them only | all |
+/// | `UnsignedHeader`: `x-acs-` or `x-fc-` outside `SignedHeaders` | a trigger acts upon them | `ACS3`, `acs`; exempt one with [`Verifier::with_insecure_unsigned_header`] |
+/// | `ExpiresAsDate`: `x-fc-expires` in the query beside a signature in headers | it is signed in place of the date | `FC` of Go and Java |
+/// | `AcceptUndefined`: `Accept: undefined` | Node signs that for no header | `acs` |
+/// | `QueryCredentials`, `AbsentHeader` | two sets of credentials; a listed header that is not there | all; cannot be let through |
+///
+/// The Go and Node helpers for `ACS3` cannot sign `x-fc-` headers: exempt those you
+/// need, one by one.
+///
+/// ```
+/// use tower_fc::{Credentials, RejectionKind, Signer, Verifier};
+/// use std::{collections::HashMap, time::SystemTime};
+///
+/// let credentials = Credentials::new("id", "secret")?;
+/// let keys = HashMap::from([("id".to_owned(), credentials.key().clone())]);
+/// let verifier = Verifier::new(keys);
+///
+/// let (mut parts, ()) = http::Request::get("/a/b?c=d").body(())?.into_parts();
+/// let now = SystemTime::now();
+/// Signer::new(credentials).sign_at(&mut parts, now)?;
+/// assert_eq!(verifier.verify_at(&parts, now)?.access_key_id(), "id");
+///
+/// parts.uri = "/a/b?c=e".parse()?;
+/// let rejection = verifier.verify_at(&parts, now).unwrap_err();
+/// assert_eq!(rejection.kind(), RejectionKind::SignatureMismatch);
+/// assert_eq!(rejection.error_code(), "SignatureNotMatch");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Verifier<K> {
+    keys: K,
+    schemes: Schemes,
+    limits: Limits,
+    window: Window,
+    required: Required,
+    forms: Forms,
+}
+
+/// Refused whatever the settings.
+const NEVER_ALLOWED: Ambiguities = Ambiguities::QUERY_CREDENTIALS.union(Ambiguities::ABSENT_HEADER);
+
+impl<K> Verifier<K> {
+    /// Verifies by the keys of a [`KeyStore`] or an
+    /// [`AsyncKeyStore`](crate::keys::AsyncKeyStore).
+    pub fn new(keys: K) -> Self {
+        Self {
+            keys,
+            schemes: Schemes::DEFAULT,
+            limits: Limits::default(),
+            window: Window::default(),
+            required: Required::default(),
+            forms: Forms::new(Dialects::STANDARD, Ambiguities::empty()),
+        }
+    }
+
+    /// Accepts these schemes and no others.
+    #[must_use]
+    pub fn with_schemes(mut self, schemes: impl Into<Schemes>) -> Self {
+        self.schemes = schemes.into();
+        self
+    }
+
+    /// Accepts these dialects and no others. Presigned URLs are always read in
+    /// [`Dialect::Standard`](crate::protocol::Dialect::Standard), the only one there is for them.
+    ///
+    /// Dialects whose strings-to-sign coincide on a request cost nothing; each one
+    /// that differs costs one more HMAC before a request is refused.
+    #[must_use]
+    pub fn with_dialects(mut self, dialects: impl Into<Dialects>) -> Self {
+        self.forms = Forms::new(dialects.into(), self.forms.allowed);
+        self
+    }
+
+    /// Accepts this clock difference, either way, in place of 15 minutes.
+    #[must_use]
+    pub fn with_max_skew(mut self, skew: Duration) -> Self {
+        self.window.max_skew = skew;
+        self
+    }
+
+    /// Accepts presigned URLs that end at the most this far ahead, in place of 7 days.
+    #[must_use]
+    pub fn with_max_lifetime(mut self, lifetime: Duration) -> Self {
+        self.window.max_lifetime = lifetime;
+        self
+    }
+
+    /// Refuses longer targets (path and query), in bytes, in place of those over 16 KiB.
+    #[must_use]
+    pub fn with_max_target_len(mut self, len: usize) -> Self {
+        self.limits.target_len = len;
+        self
+    }
+
+    /// Refuses requests whose header names and values are longer together, in bytes,
+    /// in place of those over 32 KiB.
+    #[must_use]
+    pub fn with_max_headers_len(mut self, len: usize) -> Self {
+        self.limits.headers_len = len;
+        self
+    }
+
+    /// Refuses longer `SignedHeaders` lists, in names, in place of those over 100.
+    #[must_use]
+    pub fn with_max_signed_headers(mut self, count: usize) -> Self {
+        self.limits.signed_headers = count;
+        self
+    }
+
+    /// Refuses requests under the `ACS3` schemes that have one of these headers
+    /// without signing it. A request without a `host` header has one in its target.
+    ///
+    /// By default `host` and `content-type` may go unsigned, because the documented
+    /// samples for HTTP triggers do not sign them.
+    #[must_use]
+    pub fn with_required_headers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.required.headers.extend(names);
+        self
+    }
+
+    /// Refuses requests that carry no signed nonce: `x-acs-signature-nonce`, or
+    /// `x-fc-signature-nonce` under [`Scheme::Fc`](crate::Scheme::Fc). Presigned URLs have none, and so
+    /// are refused. Off by default.
+    #[must_use]
+    pub fn with_required_nonce(mut self) -> Self {
+        self.required.nonce = true;
+        self
+    }
+
+    /// Lets a header of this name go unsigned that would have to be signed, being an
+    /// `x-acs-` or `x-fc-` header.
+    ///
+    /// Insecure: whoever passes a request on can set, change and remove it.
+    /// `x-acs-content-sha256` needs no exemption: it is signed as the payload line.
+    #[must_use]
+    pub fn with_insecure_unsigned_header(mut self, name: HeaderName) -> Self {
+        self.required.exempt.push(name);
+        self
+    }
+
+    /// Lets requests through that are ambiguous in this one way.
+    ///
+    /// Insecure: see [`Ambiguity`] for what that opens.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSetting`] for those that are always refused,
+    /// [`Ambiguity::QueryCredentials`] and [`Ambiguity::AbsentHeader`].
+    pub fn with_insecure_allowance(mut self, ambiguity: Ambiguity) -> Result<Self, Error> {
+        if NEVER_ALLOWED.contains(ambiguity.into()) {
+            let rule = ambiguity.rule();
+            return Err(Error::new(
+                ErrorKind::InvalidSetting,
+                format!("this can never be let through: {rule}"),
+            ));
+        }
+        self.forms.allowed |= ambiguity.into();
+        Ok(self)
+    }
+
+    /// Lets every request through that is refused for being ambiguous, and reports
+    /// what was: see [`VerifiedCaller::ambiguities`]. For finding out which clients
+    /// strictness would lock out.
+    ///
+    /// Insecure for as long as it is on.
+    #[must_use]
+    pub fn with_insecure_observation(mut self) -> Self {
+        self.forms.allowed = Ambiguities::all().difference(NEVER_ALLOWED);
+        self
+    }
+
+    /// The keys it verifies by.
+    pub fn keys(&self) -> &K {
+        &self.keys
+    }
+}
+
+impl<K> Verifier<K> {
+    /// Checks size, shape, time and coverage of a request.
+    pub(crate) fn read<'a>(
+        &self,
+        head: &Head<'a>,
+        list: &mut List<'a>,
+        now: SystemTime,
+    ) -> Result<Claim<'a>, Rejection> {
+        self.limits.check(head)?;
+        let mut claim = Claim::read(head, self.schemes, list)?;
+        let scheme = claim.scheme;
+        let checked = self.window.check(claim.time, scheme.facts().date.1, now).and_then(|()| {
+            self.required.check(head, scheme, list, claim.has_nonce, self.forms.allowed).map_err(
+                |fault| match fault {
+                    Fault::Uncovered(name) => Rejection::unsigned(name),
+                    Fault::Absent => Rejection::ambiguous(Ambiguity::AbsentHeader),
+                    Fault::NoNonce(name) => {
+                        let message = format!("required HTTP header {name} was not specified");
+                        Rejection::new(RejectionKind::MissingNonce, message)
+                    }
+                },
+            )
+        });
+        claim.found |= checked.map_err(|rejection| rejection.by(&claim.access_key_id))?;
+        Ok(claim)
+    }
+
+    /// Checks ambiguity and signature of a request.
+    pub(crate) fn decide<'a>(
+        &self,
+        head: &Head<'a>,
+        claim: &Claim<'a>,
+        list: &List<'a>,
+        keys: &[VerifyingKey],
+        now: SystemTime,
+    ) -> Result<VerifiedCaller, Rejection> {
+        self.forms.decide(head, claim, list, keys, now, self.window.end(claim.time))
+    }
+}
+
+impl<K: KeyStore> Verifier<K> {
+    /// Verifies a request as of `now`.
+    ///
+    /// # Errors
+    /// A [`Rejection`] that says which [check](Verifier#order-of-checks) failed.
+    pub fn verify_at(&self, parts: &Parts, now: SystemTime) -> Result<VerifiedCaller, Rejection> {
+        self.check(&parts.method, &parts.uri, &parts.headers, now)
+    }
+
+    /// Verifies a whole request as of `now`. Its body is not looked at.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify_at`].
+    pub fn verify_request_at<B>(
+        &self,
+        request: &Request<B>,
+        now: SystemTime,
+    ) -> Result<VerifiedCaller, Rejection> {
+        self.check(request.method(), request.uri(), request.headers(), now)
+    }
+
+    pub(crate) fn check(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        now: SystemTime,
+    ) -> Result<VerifiedCaller, Rejection> {
+        let mut protocol = ProtocolHeaders::new();
+        let head = Head::of(method, uri, headers, &mut protocol);
+        let mut list = List::new();
+        let claim = self.read(&head, &mut list, now)?;
+        let keys = self.keys.lookup(&claim.access_key_id);
+        let keys = keys.map_err(|error| claim.unavailable(error))?;
+        self.decide(&head, &claim, &list, keys.as_slice(), now)
+    }
+}
+
+impl<K> fmt::Debug for Verifier<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("schemes", &self.schemes)
+            .field("dialects", &self.forms.dialects)
+            .field("max_skew", &self.window.max_skew)
+            .field("max_lifetime", &self.window.max_lifetime)
+            .field("allowed", &self.forms.allowed)
+            .finish_non_exhaustive()
+    }
+}

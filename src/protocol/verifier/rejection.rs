@@ -1,0 +1,284 @@
+//! Refusals: what was wrong, and why.
+
+use crate::protocol::scheme::ambiguity::Ambiguity;
+use http::StatusCode;
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Says why a request is refused.
+///
+/// Its text is what the client is told. It names the rule and the input, and never
+/// a secret, a token, or the signature that would have been right. What the client is not
+/// told, say why a key store could not answer, is its
+/// [`source`](std::error::Error::source).
+#[derive(Clone)]
+pub struct Rejection(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: RejectionKind,
+    message: Cow<'static, str>,
+    access_key_id: Option<Box<str>>,
+    ambiguity: Option<Ambiguity>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+    time: Option<SystemTime>,
+}
+
+/// Tells apart the kinds of [`Rejection`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum RejectionKind {
+    /// No credentials at all. The only kind that [`Mode::Optional`](crate::verify::Mode) lets pass.
+    MissingCredentials,
+    /// The header that says when the request was signed is missing.
+    MissingDate,
+    /// Credentials twice: in two `Authorization` headers, or in a header and the query.
+    ConflictingCredentials,
+    /// A date, or another header of which there can be one, is there twice.
+    RepeatedHeader,
+    /// The `Authorization` value, or the parameters of a presigned URL, cannot be read.
+    MalformedCredentials,
+    /// The scheme is unknown, or not switched on.
+    UnsupportedScheme,
+    /// The date cannot be read.
+    MalformedDate,
+    /// The request was signed too long ago, or too far in the future.
+    RequestTimeTooSkewed,
+    /// A presigned URL is no longer valid.
+    Expired,
+    /// A presigned URL is valid for longer than allowed.
+    ExpiresTooLate,
+    /// A header that must be signed is not.
+    UnsignedHeader,
+    /// The request could be read in more than one way, or part of it is unsigned.
+    Ambiguous,
+    /// The headers or the target are longer than the verifier looks at.
+    LimitExceeded,
+    /// `host` and the authority of the target name different hosts.
+    HostMismatch,
+    /// No such access key.
+    UnknownAccessKey,
+    /// The signature differs.
+    SignatureMismatch,
+    /// A request that must have a nonce has none that is signed.
+    MissingNonce,
+    /// The same signed request has been seen before.
+    Replayed,
+    /// A request whose body must be covered by the signature has no signed digest.
+    BodyNotCovered,
+    /// The body differs from its signed digest.
+    BodyDigestMismatch,
+    /// The body is larger than what may be read of it before it is checked.
+    BodyTooLarge,
+    /// The body broke off before it could be checked.
+    BodyIncomplete,
+    /// Keys could not be looked up. The client is not at fault.
+    KeyStoreUnavailable,
+    /// The store of a replay guard cannot tell whether the request has been seen, being
+    /// full or out of reach. The client is not at fault.
+    ReplayStoreUnavailable,
+}
+
+impl RejectionKind {
+    /// Its name in lower case with underscores, e.g. `signature_mismatch`: a label for
+    /// logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MissingCredentials => "missing_credentials",
+            Self::MissingDate => "missing_date",
+            Self::ConflictingCredentials => "conflicting_credentials",
+            Self::RepeatedHeader => "repeated_header",
+            Self::MalformedCredentials => "malformed_credentials",
+            Self::UnsupportedScheme => "unsupported_scheme",
+            Self::MalformedDate => "malformed_date",
+            Self::RequestTimeTooSkewed => "request_time_too_skewed",
+            Self::Expired => "expired",
+            Self::ExpiresTooLate => "expires_too_late",
+            Self::UnsignedHeader => "unsigned_header",
+            Self::Ambiguous => "ambiguous",
+            Self::LimitExceeded => "limit_exceeded",
+            Self::HostMismatch => "host_mismatch",
+            Self::UnknownAccessKey => "unknown_access_key",
+            Self::SignatureMismatch => "signature_mismatch",
+            Self::MissingNonce => "missing_nonce",
+            Self::Replayed => "replayed",
+            Self::BodyNotCovered => "body_not_covered",
+            Self::BodyDigestMismatch => "body_digest_mismatch",
+            Self::BodyTooLarge => "body_too_large",
+            Self::BodyIncomplete => "body_incomplete",
+            Self::KeyStoreUnavailable => "key_store_unavailable",
+            Self::ReplayStoreUnavailable => "replay_store_unavailable",
+        }
+    }
+
+    /// The HTTP status it is answered with: 403, but 400 for
+    /// [`LimitExceeded`](Self::LimitExceeded), [`HostMismatch`](Self::HostMismatch),
+    /// [`BodyTooLarge`](Self::BodyTooLarge) and
+    /// [`BodyIncomplete`](Self::BodyIncomplete), and 503 for
+    /// [`KeyStoreUnavailable`](Self::KeyStoreUnavailable) and
+    /// [`ReplayStoreUnavailable`](Self::ReplayStoreUnavailable).
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::LimitExceeded
+            | Self::HostMismatch
+            | Self::BodyTooLarge
+            | Self::BodyIncomplete => StatusCode::BAD_REQUEST,
+            Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            _ => StatusCode::FORBIDDEN,
+        }
+    }
+
+    /// The `ErrorCode` of Function Compute for it.
+    pub const fn error_code(self) -> &'static str {
+        match self {
+            Self::MissingCredentials | Self::MissingDate => "MissingRequiredHeader",
+            Self::UnknownAccessKey => "InvalidAccessKeyID",
+            Self::SignatureMismatch => "SignatureNotMatch",
+            Self::LimitExceeded
+            | Self::HostMismatch
+            | Self::BodyTooLarge
+            | Self::BodyIncomplete => "InvalidArgument",
+            Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => "ServiceUnavailable",
+            _ => "AccessDenied",
+        }
+    }
+
+    /// The gRPC status it is answered with: 16 (unauthenticated) where it is not
+    /// clear who calls, 7 (permission denied) where the request is refused whoever
+    /// does, 3 (invalid argument) and 14 (unavailable) where HTTP says 400 and 503.
+    pub const fn grpc_status(self) -> u8 {
+        match self {
+            Self::LimitExceeded
+            | Self::HostMismatch
+            | Self::BodyTooLarge
+            | Self::BodyIncomplete => 3,
+            Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => 14,
+            Self::RequestTimeTooSkewed
+            | Self::Expired
+            | Self::ExpiresTooLate
+            | Self::UnsignedHeader
+            | Self::Ambiguous
+            | Self::MissingNonce
+            | Self::Replayed
+            | Self::BodyNotCovered
+            | Self::BodyDigestMismatch => 7,
+            _ => 16,
+        }
+    }
+}
+
+impl Rejection {
+    pub(crate) fn new(kind: RejectionKind, message: impl Into<Cow<'static, str>>) -> Self {
+        let message = message.into();
+        let (access_key_id, ambiguity, source, time) = (None, None, None, None);
+        Self(Box::new(Inner { kind, message, access_key_id, ambiguity, source, time }))
+    }
+
+    pub(crate) fn ambiguous(ambiguity: Ambiguity) -> Self {
+        let kind = match ambiguity {
+            Ambiguity::QueryCredentials => RejectionKind::ConflictingCredentials,
+            Ambiguity::AbsentHeader => RejectionKind::MalformedCredentials,
+            Ambiguity::UnsignedHeader => RejectionKind::UnsignedHeader,
+            _ => RejectionKind::Ambiguous,
+        };
+        let mut rejection = Self::new(kind, ambiguity.rule());
+        rejection.0.ambiguity = Some(ambiguity);
+        rejection
+    }
+
+    pub(crate) fn by(mut self, access_key_id: &str) -> Self {
+        self.0.access_key_id = Some(access_key_id.into());
+        self
+    }
+
+    pub(crate) fn at(mut self, time: SystemTime) -> Self {
+        self.0.time = Some(time);
+        self
+    }
+
+    pub(crate) fn because_of(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    pub(crate) fn unknown(access_key_id: &str) -> Self {
+        let message = format!("invalid access key ID '{access_key_id}'");
+        Self::new(RejectionKind::UnknownAccessKey, message)
+    }
+
+    pub(crate) fn mismatch() -> Self {
+        Self::new(
+            RejectionKind::SignatureMismatch,
+            "The request signature we calculated does not match the signature you provided. \
+             Check your access key and signing method",
+        )
+    }
+
+    pub(crate) fn unsigned(header: &str) -> Self {
+        let message = format!("the HTTP header {header} must be signed");
+        Self::new(RejectionKind::UnsignedHeader, message)
+    }
+
+    /// Returns what kind of refusal it is.
+    pub fn kind(&self) -> RejectionKind {
+        self.0.kind
+    }
+
+    /// The HTTP status it is answered with. See [`RejectionKind::status`].
+    pub fn status(&self) -> StatusCode {
+        self.kind().status()
+    }
+
+    /// The `ErrorCode` of Function Compute. See [`RejectionKind::error_code`].
+    pub fn error_code(&self) -> &'static str {
+        self.kind().error_code()
+    }
+
+    /// The `ErrorMessage` for the client.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The access key id that the request named, where it got that far. Nothing says
+    /// that the request really came from its owner.
+    pub fn claimed_access_key_id(&self) -> Option<&str> {
+        self.0.access_key_id.as_deref()
+    }
+
+    /// Returns when a layer refused the request, by its clock; `None` before it is answered.
+    pub fn time(&self) -> Option<SystemTime> {
+        self.0.time
+    }
+
+    /// Returns what is ambiguous, where that is why the request is refused.
+    pub fn ambiguity(&self) -> Option<Ambiguity> {
+        self.0.ambiguity
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.error_code(), self.message())
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("kind", &self.kind())
+            .field("message", &self.message())
+            .field("claimed_access_key_id", &self.claimed_access_key_id())
+            .finish()
+    }
+}
+
+impl Error for Rejection {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}

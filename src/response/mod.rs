@@ -1,0 +1,42 @@
+//! How a refusal is answered.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response, StatusCode, request::Parts};
+//! use std::convert::Infallible;
+//! use tower::{Layer, ServiceExt, service_fn};
+//! use tower_fc::{Rejection, StaticKeys, Verifier, VerifyLayer};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let bare = |rejection: &Rejection, _: &Parts| {
+//!     let mut response = Response::new(Bytes::new());
+//!     *response.status_mut() = rejection.status();
+//!     response
+//! };
+//! let layer = VerifyLayer::new(Verifier::new(StaticKeys::new()));
+//! let inner = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(String::new())));
+//!
+//! // As Function Compute does:
+//! let response = layer.layer(inner).oneshot(Request::new(())).await?;
+//! assert_eq!(response.headers()["content-type"], "application/json");
+//!
+//! // In a way of one's own:
+//! let response = layer.with_rejection_response(bare).layer(inner).oneshot(Request::new(())).await?;
+//! assert_eq!(response.status(), StatusCode::FORBIDDEN);
+//! assert!(response.headers().is_empty());
+//! # Ok(())
+//! # }
+//! ```
+
+mod body;
+mod fc;
+mod future;
+mod grpc;
+mod responder;
+
+pub use body::ResponseBody;
+pub use fc::FcResponse;
+pub use future::{AwaitingFuture, ResponseFuture};
+pub use responder::RejectionResponse;
+pub(crate) use responder::answer;

@@ -1,0 +1,41 @@
+use crate::protocol::verifier::caller::VerifiedCaller;
+use crate::protocol::verifier::rejection::Rejection;
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+use std::time::SystemTime;
+
+/// Makes the response to a refused request.
+///
+/// Closures `Fn(&Rejection, &Parts) -> Response<Bytes>` are such too.
+pub trait RejectionResponse {
+    /// The response to the request that `parts` began.
+    fn rejection_response(&self, rejection: &Rejection, parts: &Parts) -> Response<Bytes>;
+}
+
+impl<F: Fn(&Rejection, &Parts) -> Response<Bytes>> RejectionResponse for F {
+    fn rejection_response(&self, rejection: &Rejection, parts: &Parts) -> Response<Bytes> {
+        self(rejection, parts)
+    }
+}
+
+/// The response to the request that `parts` began, refused at this time, with the refusal in
+/// its extensions.
+#[cold] // Keeps it out of the way of requests that pass.
+pub(crate) fn answer(
+    rejection: Rejection,
+    now: SystemTime,
+    response: &impl RejectionResponse,
+    parts: &Parts,
+) -> Box<Response<Bytes>> {
+    let mut rejection = rejection.at(now);
+    // What is refused after it was verified is known to be by its caller.
+    if let (None, Some(caller)) =
+        (rejection.claimed_access_key_id(), parts.extensions.get::<VerifiedCaller>())
+    {
+        rejection = rejection.by(caller.access_key_id());
+    }
+    let mut response = response.rejection_response(&rejection, parts);
+    response.extensions_mut().insert(rejection);
+    Box::new(response)
+}

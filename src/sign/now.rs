@@ -1,0 +1,81 @@
+//! Signing as of now, and with nonces: what takes a clock and random numbers.
+
+use crate::clock::{Clock, SystemClock};
+use crate::error::{Error, ErrorKind};
+use crate::protocol::presigner::{PresignedUrl, Presigner};
+use crate::protocol::signer::{SignatureHeaders, Signer, text_value};
+use crate::random;
+use http::header::{HeaderMap, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Uri};
+use std::time::{Duration, SystemTime};
+
+impl Signer {
+    /// Signs as of now. See [`Signer::sign_at`].
+    ///
+    /// # Errors
+    /// As [`Signer::sign_at`].
+    pub fn sign(&self, parts: &mut Parts) -> Result<(), Error> {
+        self.sign_at(parts, SystemClock.now())
+    }
+
+    /// Signs as of `now`: sets `authorization`, the date header of the scheme (`date`,
+    /// or `x-acs-date`), a nonce if the signer is to, and, with a security token, its header.
+    ///
+    /// Under the `ACS3` schemes the payload line is what `x-acs-content-sha256` says,
+    /// and empty without that header, as in the documented samples for HTTP triggers.
+    /// Without a `host` header, what HTTP clients make of the URI's authority is signed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooManyHeaders`] when the request has no room for the headers, which
+    /// is far beyond what goes over any wire; [`ErrorKind::NoRandomness`] when there is to be
+    /// a nonce, and the system has no random numbers. The request is left as it was.
+    pub fn sign_at(&self, parts: &mut Parts, now: SystemTime) -> Result<(), Error> {
+        let Parts { method, uri, headers, .. } = parts;
+        self.signature_now(method, uri, headers, now)?.set(headers)
+    }
+
+    /// Signs a whole request as of `now`. See [`Signer::sign_at`].
+    ///
+    /// # Errors
+    /// As [`Signer::sign_at`].
+    pub fn sign_request_at<B>(
+        &self,
+        request: &mut Request<B>,
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        self.signature_now(method, uri, headers, now)?.set(request.headers_mut())
+    }
+
+    /// The headers that sign a request, with a fresh nonce if there is to be one.
+    pub(crate) fn signature_now(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        now: SystemTime,
+    ) -> Result<SignatureHeaders, Error> {
+        let nonce = if self.has_nonce() { Some(nonce()?) } else { None };
+        self.signature(method, uri, headers, now, nonce)
+    }
+}
+
+/// 32 hexadecimal digits.
+fn nonce() -> Result<HeaderValue, Error> {
+    let number = random::number().ok_or_else(|| {
+        let rule = "the system has no random numbers for nonces: give them by sign_with_nonce_at";
+        Error::new(ErrorKind::NoRandomness, rule)
+    })?;
+    Ok(text_value(format!("{number:032x}").as_bytes()))
+}
+
+impl Presigner {
+    /// Presigns as of now. See [`Presigner::presign_at`].
+    ///
+    /// # Errors
+    /// As [`Presigner::presign_at`].
+    pub fn presign(&self, parts: &Parts, lifetime: Duration) -> Result<PresignedUrl, Error> {
+        self.presign_at(parts, lifetime, SystemClock.now())
+    }
+}

@@ -1,0 +1,122 @@
+use super::layer::VerifyLayer;
+use crate::awaiting::take_ready;
+use crate::clock::{Clock, SystemClock};
+use crate::keys::AsyncKeyStore;
+use crate::protocol::request::{Head, ProtocolHeaders};
+use crate::protocol::scheme::coverage::List;
+use crate::protocol::verifier::Verifier;
+use crate::protocol::verifier::caller::VerifiedCaller;
+use crate::protocol::verifier::rejection::Rejection;
+use crate::response::{
+    AwaitingFuture, FcResponse, RejectionResponse, ResponseBody, ResponseFuture,
+};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, Uri};
+use std::fmt;
+use std::task::{Context, Poll};
+use std::time::SystemTime;
+use tower_service::Service;
+
+impl<K: AsyncKeyStore> Verifier<K> {
+    /// Verifies a request as of `now` by keys that have to be awaited.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify_at`].
+    pub async fn verify_async_at(
+        &self,
+        parts: &Parts,
+        now: SystemTime,
+    ) -> Result<VerifiedCaller, Rejection> {
+        self.check_async(&parts.method, &parts.uri, &parts.headers, now).await
+    }
+
+    async fn check_async(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        now: SystemTime,
+    ) -> Result<VerifiedCaller, Rejection> {
+        let mut protocol = ProtocolHeaders::new();
+        let head = Head::of(method, uri, headers, &mut protocol);
+        let mut list = List::new();
+        let claim = self.read(&head, &mut list, now)?;
+        let keys = self.keys().lookup(&claim.access_key_id).await;
+        let keys = keys.map_err(|error| claim.unavailable(error))?;
+        self.decide(&head, &claim, &list, keys.as_slice(), now)
+    }
+}
+
+/// Lets a service see only requests whose signature verifies, by keys that have to be
+/// awaited.
+///
+/// Made from a [`VerifyLayer`] with all its settings
+/// ([`VerifyLayer::awaiting_keys`]). Each request costs one boxed future and one
+/// clone of the inner service more.
+pub struct AsyncVerifyLayer<K, R = FcResponse, C = SystemClock>(VerifyLayer<K, R, C>);
+
+impl<K, R: Clone, C: Clone> Clone for AsyncVerifyLayer<K, R, C> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K, R, C> fmt::Debug for AsyncVerifyLayer<K, R, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AsyncVerifyLayer").field(&self.0).finish()
+    }
+}
+
+impl<K, R, C> VerifyLayer<K, R, C> {
+    /// Makes the layer for keys that have to be awaited.
+    pub fn awaiting_keys(self) -> AsyncVerifyLayer<K, R, C> {
+        AsyncVerifyLayer(self)
+    }
+}
+
+/// The service of [`AsyncVerifyLayer`].
+pub struct AsyncVerify<S, K, R = FcResponse, C = SystemClock> {
+    inner: S,
+    layer: AsyncVerifyLayer<K, R, C>,
+}
+
+service!(AsyncVerify, AsyncVerifyLayer, K, R, C);
+
+impl<S, K, R, C, B, ResBody> Service<Request<B>> for AsyncVerify<S, K, R, C>
+where
+    S: Service<Request<B>, Response = Response<ResBody>> + Clone,
+    K: AsyncKeyStore + Send + Sync + 'static,
+    R: RejectionResponse + Clone + Send + Sync + 'static,
+    C: Clock + Clone + Send + Sync + 'static,
+{
+    type Response = Response<ResponseBody<ResBody>>;
+    type Error = S::Error;
+    type Future = AwaitingFuture<S, S::Future, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let layer = &self.layer.0;
+        if layer.is_exempt(&request) {
+            layer.pass(request.headers_mut());
+            return AwaitingFuture::answering(ResponseFuture::inner(self.inner.call(request)));
+        }
+        let layer = layer.clone();
+        let (mut parts, body) = request.into_parts();
+        AwaitingFuture::deciding(take_ready(&mut self.inner), body, async move {
+            let target = layer.target(&parts.uri, &parts.extensions);
+            let now = layer.clock.now();
+            let (method, headers) = (&parts.method, &parts.headers);
+            let verdict = layer.verifier.check_async(method, target, headers, now).await;
+            match layer.admit(&mut parts.extensions, verdict) {
+                Ok(()) => {
+                    layer.strip(&mut parts.headers);
+                    Ok(parts)
+                }
+                Err(rejection) => Err(layer.refuse(rejection, now, &parts)),
+            }
+        })
+    }
+}
