@@ -56,7 +56,7 @@ impl<'a> Field<'a> {
 
     /// The first value without white space around it, empty when there is none.
     pub(crate) fn text(&self) -> &'a [u8] {
-        self.value.map(trim).unwrap_or_default()
+        self.value.map(|value| trim(value.as_bytes())).unwrap_or_default()
     }
 }
 
@@ -170,7 +170,7 @@ impl<'a> Head<'a> {
     /// what HTTP clients put into that header.
     pub(crate) fn host(&self) -> Option<&'a [u8]> {
         match self.host.value {
-            Some(value) => Some(trim(value)),
+            Some(value) => Some(trim(value.as_bytes())),
             None => self.uri.authority().map(|authority| implied_host(authority, self.uri)),
         }
     }
@@ -182,7 +182,7 @@ impl<'a> Head<'a> {
             return Some("there is more than one Host header");
         }
         let (host, authority) = (self.host.value?, self.uri.authority()?);
-        let host = without_default_port(trim(host), self.uri);
+        let host = without_default_port(trim(host.as_bytes()), self.uri);
         if host.eq_ignore_ascii_case(implied_host(authority, self.uri)) {
             return None;
         }
@@ -208,11 +208,10 @@ fn without_default_port<'a>(host: &'a [u8], uri: &Uri) -> &'a [u8] {
 }
 
 /// The value without white space around it, which is not part of it on the wire.
-pub(crate) fn trim(value: &HeaderValue) -> &[u8] {
-    let text = value.as_bytes();
-    match text {
-        [b' ' | b'\t', ..] | [.., b' ' | b'\t'] => text.trim_ascii(),
-        _ => text,
+pub(crate) fn trim(value: &[u8]) -> &[u8] {
+    match value {
+        [b' ' | b'\t', ..] | [.., b' ' | b'\t'] => value.trim_ascii(),
+        _ => value,
     }
 }
 

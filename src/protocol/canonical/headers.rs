@@ -7,12 +7,27 @@ use crate::protocol::scheme::ambiguity::Ambiguities;
 use http::header::HeaderValue;
 use smallvec::SmallVec;
 
+/// Writes a value without white space around it.
+pub(crate) fn write_value<S: Sink>(value: &[u8], sink: &mut S) -> Ambiguities {
+    let text = trim(value);
+    sink.put(text);
+    if text.len() == value.len() { Ambiguities::empty() } else { Ambiguities::PADDED_HEADER }
+}
+
+/// Writes the first value of a header, if there is one.
+pub(crate) fn write_first<S: Sink>(field: Field<'_>, sink: &mut S) -> Ambiguities {
+    let found = field.value.map_or(Ambiguities::empty(), |value| {
+        write_value(value.as_bytes(), sink)
+    });
+    if field.repeated { found | Ambiguities::REPEATED_HEADER } else { found }
+}
+
 /// Writes the first value of a header and a line feed, the line feed alone without
 /// one.
 pub(crate) fn write_line<S: Sink>(field: Field<'_>, sink: &mut S) -> Ambiguities {
-    sink.put(field.text());
+    let found = write_first(field, sink);
     sink.put_byte(b'\n');
-    if field.repeated { Ambiguities::REPEATED_HEADER } else { Ambiguities::empty() }
+    found
 }
 
 /// Writes `name:value` and a line feed for each of the headers, which are sorted.
@@ -33,7 +48,7 @@ pub(crate) fn write_all<S: Sink>(
                 rest = &rest[same..];
             }
             _ => {
-                sink.put(trim(first.value));
+                found |= write_value(first.value.as_bytes(), sink);
                 rest = after;
             }
         }
@@ -51,11 +66,19 @@ impl RepeatedHeader {
     ) -> Ambiguities {
         let Some(first) = values.next() else { return Ambiguities::empty() };
         let Some(second) = values.next() else {
-            sink.put(trim(first));
-            return Ambiguities::empty();
+            return write_value(first.as_bytes(), sink);
         };
-        let mut all: SmallVec<[&[u8]; 4]> =
-            [first, second].into_iter().chain(values).map(trim).collect();
+        let all = [first, second].into_iter().chain(values).map(HeaderValue::as_bytes);
+        let mut found = Ambiguities::REPEATED_HEADER;
+        let mut all: SmallVec<[&[u8]; 4]> = all
+            .map(|value| {
+                let text = trim(value);
+                if text.len() < value.len() {
+                    found |= Ambiguities::PADDED_HEADER;
+                }
+                text
+            })
+            .collect();
         match self {
             Self::First => all.truncate(1),
             Self::Last => drop(all.drain(..all.len() - 1)),
@@ -68,6 +91,6 @@ impl RepeatedHeader {
             }
             sink.put(value);
         }
-        Ambiguities::REPEATED_HEADER
+        found
     }
 }

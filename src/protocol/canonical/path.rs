@@ -64,6 +64,9 @@ fn write_segments<S: Sink>(path: &[u8], sink: &mut S) -> Ambiguities {
         let Some(first) = special.first() else { return found };
         match escape(special) {
             Some(byte) => {
+                if is_routed(byte) {
+                    found |= Ambiguities::PATH_UNRESERVED;
+                }
                 percent::encode(&[byte], sink);
                 rest = &special[3..];
             }
@@ -86,11 +89,18 @@ fn decode<S: Sink>(path: &[u8], sink: &mut S) -> Ambiguities {
             Some(b'\n') => Ambiguities::PATH_NEWLINE,
             Some(b'/') => Ambiguities::PATH_SLASH,
             Some(b'%') => Ambiguities::PATH_PERCENT,
+            Some(byte) if is_routed(byte) => Ambiguities::PATH_UNRESERVED,
             Some(_) => Ambiguities::empty(),
             None => Ambiguities::PATH_MALFORMED,
         };
     });
     found
+}
+
+/// Whether an escape of this byte and the byte itself are different paths to a router that
+/// does not decode. (Nobody routes by a tilde, which older encoders escape.)
+fn is_routed(byte: u8) -> bool {
+    is_unreserved(byte) && byte != b'~'
 }
 
 /// The replacements that SDKs make in a text after reading it: how often `$` becomes

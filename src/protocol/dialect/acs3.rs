@@ -22,7 +22,7 @@ pub(super) const STANDARD: Form = Form {
     repeated_header: RepeatedHeader::Sorted,
     expires_as_date: false,
     absent_accept: "",
-    refuses: ALWAYS,
+    refuses: ALWAYS.union(Ambiguities::PATH_UNRESERVED),
 };
 
 /// Refused in `STANDARD` where keys are signed unencoded: other dialects write the encoded
@@ -62,15 +62,13 @@ pub(super) const JAVA: Form = Form {
     path: AS_SENT,
     query: Some(QueryRules { utf8: Utf8::Replace, collation: Collation::Utf16, ..QUERY }),
     repeated_header: RepeatedHeader::Last,
+    refuses: ALWAYS,
     ..STANDARD
 };
 
 /// Refused in the documented samples: they sign one value of each key.
 pub(super) const ONE_VALUE: Ambiguities = Ambiguities::REPEATED_KEY;
 
-/// Refused where an encoded percent sign of the path is signed as a plain one.
-pub(super) const DECODED_AND_ENCODED_PATH: Ambiguities =
-    DECODED_PATH.union(Ambiguities::PATH_PERCENT);
 
 pub(super) const PY_DOC: Form = Form {
     path: PathRules { form: PathForm::Raw, dollar: Times::Every, form_chars: Times::Never },
@@ -111,7 +109,7 @@ pub(super) const GO_DOC: Form = Form {
         ..QUERY
     }),
     repeated_header: RepeatedHeader::First,
-    refuses: GO.refuses.union(ONE_VALUE).union(DECODED_AND_ENCODED_PATH),
+    refuses: GO.refuses.union(ONE_VALUE).union(DECODED_PATH),
     ..GO
 };
 
@@ -129,6 +127,6 @@ pub(super) const JAVA_DOC: Form = Form {
         collation: Collation::Utf16,
         ..QUERY
     }),
-    refuses: ALWAYS.union(ONE_VALUE).union(Ambiguities::NAMELESS).union(DECODED_AND_ENCODED_PATH),
+    refuses: ALWAYS.union(ONE_VALUE).union(Ambiguities::NAMELESS).union(DECODED_PATH),
     ..JAVA
 };

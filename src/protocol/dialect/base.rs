@@ -14,6 +14,7 @@ pub(super) const ALWAYS: Ambiguities = Ambiguities::SEMICOLON
     .union(Ambiguities::NOT_UTF8)
     .union(Ambiguities::PATH_NOT_UTF8)
     .union(Ambiguities::REPEATED_HEADER)
+    .union(Ambiguities::PADDED_HEADER)
     .union(Ambiguities::EXPIRES_AS_DATE)
     .union(Ambiguities::ACCEPT_UNDEFINED)
     .union(Ambiguities::UNSIGNED_QUERY)
@@ -27,8 +28,10 @@ pub(super) const PLAIN_KEYS: Ambiguities =
 pub(super) const PLAIN_LINES: Ambiguities = PLAIN_KEYS.union(Ambiguities::VALUE_NEWLINE);
 
 /// Refused where the path is signed decoded.
-pub(super) const DECODED_PATH: Ambiguities =
-    Ambiguities::PATH_NEWLINE.union(Ambiguities::PATH_SLASH);
+pub(super) const DECODED_PATH: Ambiguities = Ambiguities::PATH_NEWLINE
+    .union(Ambiguities::PATH_SLASH)
+    .union(Ambiguities::PATH_PERCENT)
+    .union(Ambiguities::PATH_UNRESERVED);
 
 /// How a query is signed where nothing else is said: as Go signs it under `FC`.
 pub(super) const QUERY: QueryRules = QueryRules {

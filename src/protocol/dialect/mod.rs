@@ -12,9 +12,8 @@ mod forms;
 #[cfg(test)]
 mod strictness;
 
-use super::canonical::rules::{Form, PathForm};
+use super::canonical::rules::Form;
 use super::scheme::Family;
-use super::scheme::ambiguity::Ambiguities;
 use bitflags::bitflags;
 use std::fmt;
 use std::str::FromStr;
@@ -159,32 +158,11 @@ impl FromStr for Dialect {
 
 impl Dialects {
     /// The dialects of the set that a family of schemes has, `Standard` first, with their
-    /// forms and what must not occur under each, these being accepted side by side.
-    pub(crate) fn forms(
-        self,
-        family: Family,
-    ) -> impl Iterator<Item = (Dialect, &'static Form, Ambiguities)> {
-        Dialect::ALL
-            .iter()
-            .copied()
-            .filter(move |dialect| self.contains((*dialect).into()))
-            .filter_map(move |dialect| {
-                let form = dialect.form(family)?;
-                Some((dialect, form, self.refuses(form, family)))
-            })
-    }
-
-    /// What must not occur under a form, these dialects being accepted side by side.
-    fn refuses(self, form: &Form, family: Family) -> Ambiguities {
-        // A dialect that signs paths as they were sent writes for `/a%20b` what one
-        // that decodes them writes for `/a%2520b`.
-        let sent = Self::FC_JAVA_GATEWAY | Self::FC_NODE_FC2;
-        match form.path.form {
-            PathForm::Decoded(_) if family == Family::Fc && self.intersects(sent) => {
-                form.refuses | Ambiguities::PATH_PERCENT
-            }
-            _ => form.refuses,
-        }
+    /// forms.
+    pub(crate) fn forms(self, family: Family) -> impl Iterator<Item = (Dialect, &'static Form)> {
+        let all = Dialect::ALL.iter().copied();
+        all.filter(move |dialect| self.contains((*dialect).into()))
+            .filter_map(move |dialect| Some((dialect, dialect.form(family)?)))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::ambiguity::Ambiguities;
 use super::coverage::{Listed, Values};
 use crate::headers::X_ACS_CONTENT_SHA256;
+use crate::protocol::canonical::headers::{write_first, write_value};
 use crate::protocol::canonical::rules::Form;
 use crate::protocol::canonical::sink::Sink;
 use crate::protocol::crypto::tag::Tag;
@@ -34,9 +35,7 @@ pub(crate) fn write_canonical<S: Sink>(
     sink.put_byte(b'\n');
     // The general way sends the hash of the body; the documented samples for HTTP
     // triggers send none and sign nothing in its place.
-    let payload = head.protocol(&X_ACS_CONTENT_SHA256);
-    sink.put(payload.text());
-    if payload.repeated { found | Ambiguities::REPEATED_HEADER } else { found }
+    found | write_first(head.protocol(&X_ACS_CONTENT_SHA256), sink)
 }
 
 fn write_values<S: Sink>(
@@ -47,10 +46,7 @@ fn write_values<S: Sink>(
 ) -> Ambiguities {
     match listed.values {
         Values::Absent => Ambiguities::empty(),
-        Values::One(value) => {
-            sink.put(value);
-            Ambiguities::empty()
-        }
+        Values::One(value) => write_value(value, sink),
         Values::Protocol(headers) => {
             form.repeated_header.write(headers.iter().map(|header| header.value), sink)
         }

@@ -1,6 +1,7 @@
 //! Whether a request can be read in two ways: what is found, and what is to be done
 //! about it.
 
+use crate::error::{Error, ErrorKind};
 use bitflags::bitflags;
 use std::fmt;
 
@@ -51,8 +52,12 @@ ambiguities! {
     PathNewline = PATH_NEWLINE, "the path contains an encoded line feed";
     /// `%2F` in a path that is signed decoded.
     PathSlash = PATH_SLASH, "the path contains an encoded slash, which the signature does not tell from a plain one";
-    /// `%25` in a path, where other dialects sign paths as they were sent.
-    PathPercent = PATH_PERCENT, "the path contains an encoded percent sign, which dialects read differently";
+    /// `%25` in a path that is signed decoded: what is signed for `/a%2520b` is what dialects
+    /// that sign paths as they were sent sign for `/a%20b`.
+    PathPercent = PATH_PERCENT, "the path contains an encoded percent sign, and is signed decoded";
+    /// An escape of a letter, a digit, `-`, `.` or `_` in a path that is signed decoded: what is
+    /// signed for `/%61ll` is what is signed for `/all`, which is another path to most routers.
+    PathUnreserved = PATH_UNRESERVED, "the path contains an escape of a letter, a digit, '-', '.' or '_', which the signature does not tell from the character itself";
     /// `+` in a path, where the dialect signs a space for it.
     PathPlus = PATH_PLUS, "the path contains a plus sign, which this dialect signs as a space";
     /// A `%` in the path that begins no escape.
@@ -89,12 +94,18 @@ ambiguities! {
     Nameless = NAMELESS, "a query parameter has no name, and this dialect leaves it unsigned";
     /// A query under a dialect that signs none of it.
     UnsignedQuery = UNSIGNED_QUERY, "this dialect does not sign the query";
+    /// White space around the value of a signed header, which is not signed. (HTTP/1.1 knows
+    /// none, RFC 9110 §5.5; HTTP/2 forbids it, RFC 9113 §8.2.1.)
+    PaddedHeader = PADDED_HEADER, "a signed header has white space around its value";
     /// A signed header given more than once.
     RepeatedHeader = REPEATED_HEADER, "a signed header is repeated";
     /// `x-fc-expires` in the query of a request that is signed in its headers.
     ExpiresAsDate = EXPIRES_AS_DATE, "the query parameter x-fc-expires takes the place of the Date header";
     /// `Accept: undefined`, which Node's SDK signs for an absent header.
     AcceptUndefined = ACCEPT_UNDEFINED, "the Accept header is the word that an SDK signs in the absence of one";
+    /// Different values of one parameter, whose order no scheme signs. Let through unless it is
+    /// refused by name.
+    ValueOrder = VALUE_ORDER, "a query parameter has several values, whose order is not signed";
     /// An `x-acs-` or `x-fc-` header that the signature does not cover.
     UnsignedHeader = UNSIGNED_HEADER, "a header that a trigger acts upon is not signed";
 }
@@ -110,17 +121,55 @@ impl Ambiguities {
     pub(crate) fn each(self) -> impl Iterator<Item = Ambiguity> {
         Ambiguity::ALL.iter().copied().filter(move |each| self.contains((*each).into()))
     }
+}
 
-    /// What is to be reported of what was found, where `refuses` must not occur unless it
-    /// is in `allowed`.
+/// What of what is ambiguous must not occur, beyond what a form refuses, or may all the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Policy {
+    pub(crate) allowed: Ambiguities,
+    pub(crate) refused: Ambiguities,
+}
+
+/// Refused whatever the settings.
+const NEVER_ALLOWED: Ambiguities =
+    Ambiguities::QUERY_CREDENTIALS.union(Ambiguities::ABSENT_HEADER);
+
+impl Policy {
+    /// Lets one ambiguity through.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSetting`] for those that are always refused.
+    pub(crate) fn allow(&mut self, ambiguity: Ambiguity) -> Result<(), Error> {
+        if NEVER_ALLOWED.contains(ambiguity.into()) {
+            let rule = format!("this can never be let through: {}", ambiguity.rule());
+            return Err(Error::new(ErrorKind::InvalidSetting, rule));
+        }
+        self.allowed |= ambiguity.into();
+        self.refused -= ambiguity.into();
+        Ok(())
+    }
+
+    /// Lets everything through that may be.
+    pub(crate) fn allow_all(&mut self) {
+        self.allowed = Ambiguities::all() - NEVER_ALLOWED;
+        self.refused = Ambiguities::empty();
+    }
+
+    /// Refuses one ambiguity under every form.
+    pub(crate) fn refuse(&mut self, ambiguity: Ambiguity) {
+        self.allowed -= ambiguity.into();
+        self.refused |= ambiguity.into();
+    }
+
+    /// What is to be reported of what was found under a form.
     ///
     /// # Errors
     /// The first that must not occur.
-    pub(crate) fn judge(self, refuses: Self, allowed: Self) -> Result<Self, Ambiguity> {
-        let refused = self & refuses.difference(allowed);
+    pub(crate) fn judge(&self, found: Ambiguities, refuses: Ambiguities) -> Result<Ambiguities, Ambiguity> {
+        let refused = found & (refuses - self.allowed | self.refused);
         match refused.is_empty() {
-            true => Ok(self & refuses),
-            false => refused.each().next().map_or(Ok(self & refuses), Err),
+            true => Ok(found & (refuses | Ambiguities::VALUE_ORDER)),
+            false => refused.each().next().map_or(Ok(found), Err),
         }
     }
 }

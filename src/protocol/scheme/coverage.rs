@@ -1,8 +1,8 @@
 //! What a signature covers, and what it must.
 
-use super::ambiguity::Ambiguities;
+use super::ambiguity::{Ambiguities, Policy};
 use super::{Covers, Scheme};
-use crate::protocol::request::{Field, Head, ProtocolHeader, is_protocol, trim};
+use crate::protocol::request::{Field, Head, ProtocolHeader, is_protocol};
 use http::header::{HOST, HeaderName};
 use smallvec::SmallVec;
 
@@ -18,7 +18,7 @@ pub(crate) struct Listed<'a> {
 pub(crate) enum Values<'a> {
     /// There is none.
     Absent,
-    /// One, without white space around it.
+    /// One.
     One(&'a [u8]),
     /// One or more, of a header that a trigger acts upon.
     Protocol(&'a [ProtocolHeader<'a>]),
@@ -56,11 +56,11 @@ fn find_other<'a>(head: &Head<'a>, name: &str) -> Values<'a> {
         _ => Field::default(),
     };
     if let (Some(value), false) = (known.value, known.repeated) {
-        return Values::One(trim(value));
+        return Values::One(value.as_bytes());
     }
     let mut values = head.headers.get_all(name).iter();
     match (values.next(), values.next()) {
-        (Some(only), None) => Values::One(trim(only)),
+        (Some(only), None) => Values::One(only.as_bytes()),
         (Some(_), Some(_)) => Values::Repeated,
         (None, _) if *name == HOST => head.host().map_or(Values::Absent, Values::One),
         (None, _) => Values::Absent,
@@ -115,15 +115,14 @@ impl Required {
     ///
     /// # Errors
     /// The first fault. A header that a trigger acts upon and that is neither covered nor
-    /// exempt is none if `allowed` has [`Ambiguity::UnsignedHeader`](super::ambiguity::Ambiguity),
-    /// which is then what was found.
+    /// exempt is none if the policy lets it through; it is then what was found.
     pub(crate) fn check<'a>(
         &'a self,
         head: &Head<'a>,
         scheme: Scheme,
         listed: &[Listed<'a>],
         has_nonce: bool,
-        allowed: Ambiguities,
+        policy: Policy,
     ) -> Result<Ambiguities, Fault<'a>> {
         let facts = scheme.facts();
         let is_listed = |name: &str| listed.iter().any(|each| each.name == name);
@@ -168,10 +167,9 @@ impl Required {
         };
         match head.protocol.iter().find(|header| !is_fine(header.name)) {
             None => Ok(Ambiguities::empty()),
-            Some(_) if allowed.contains(Ambiguities::UNSIGNED_HEADER) => {
-                Ok(Ambiguities::UNSIGNED_HEADER)
-            }
-            Some(header) => Err(Fault::Uncovered(header.name)),
+            Some(header) => policy
+                .judge(Ambiguities::UNSIGNED_HEADER, Ambiguities::UNSIGNED_HEADER)
+                .map_err(|_| Fault::Uncovered(header.name)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::ambiguity::Ambiguities;
 use crate::headers::{FC_PREFIX, QUERY_SIGNATURE};
-use crate::protocol::canonical::headers::{write_all, write_line};
+use crate::protocol::canonical::headers::{write_all, write_first, write_line};
 use crate::protocol::canonical::rules::Form;
 use crate::protocol::canonical::sink::Sink;
 use crate::protocol::request::{Head, ProtocolHeader};
@@ -15,8 +15,7 @@ pub(crate) fn write<S: Sink>(
     expires: Option<&[u8]>,
     sink: &mut S,
 ) -> Ambiguities {
-    let expires = expires.filter(|_| form.expires_as_date);
-    write_dated(head, form, expires.unwrap_or(head.date.text()), None, sink)
+    write_dated(head, form, expires.filter(|_| form.expires_as_date), None, sink)
 }
 
 /// Writes the string-to-sign of a presigned URL that is valid until `expires`.
@@ -26,13 +25,13 @@ pub(crate) fn write_presigned<S: Sink>(
     expires: &[u8],
     sink: &mut S,
 ) -> Ambiguities {
-    write_dated(head, form, expires, Some(QUERY_SIGNATURE.as_bytes()), sink)
+    write_dated(head, form, Some(expires), Some(QUERY_SIGNATURE.as_bytes()), sink)
 }
 
 fn write_dated<S: Sink>(
     head: &Head<'_>,
     form: &Form,
-    date: &[u8],
+    expires: Option<&[u8]>,
     except: Option<&[u8]>,
     sink: &mut S,
 ) -> Ambiguities {
@@ -40,7 +39,10 @@ fn write_dated<S: Sink>(
     sink.put_byte(b'\n');
     let mut found = write_line(head.content_md5, sink);
     found |= write_line(head.content_type, sink);
-    sink.put(date);
+    match expires {
+        Some(expires) => sink.put(expires),
+        None => found |= write_first(head.date, sink),
+    }
     sink.put_byte(b'\n');
     // Headers that begin with x-acs- come first, and go unsigned.
     let is_unsigned = |header: &&ProtocolHeader<'_>| !header.name.starts_with(FC_PREFIX);

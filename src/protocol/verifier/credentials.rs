@@ -87,8 +87,8 @@ impl<'a> Claim<'a> {
             authorization: Some(value),
             access_key_id: Cow::Borrowed(access_key_id),
             signed_headers,
-            security_token: security_token.map(trim).map(Cow::Borrowed),
-            has_nonce: nonce.is_some_and(|nonce| !trim(nonce).is_empty()),
+            security_token: security_token.map(|token| Cow::Borrowed(trim(token.as_bytes()))),
+            has_nonce: nonce.is_some_and(|nonce| !trim(nonce.as_bytes()).is_empty()),
             signature,
             time,
             expires: query.expires,
@@ -161,7 +161,7 @@ fn signed_at(head: &Head<'_>, scheme: Scheme) -> Result<SystemTime, Rejection> {
         let message = format!("required HTTP header {} was not specified", label(name));
         return Err(Rejection::new(RejectionKind::MissingDate, message));
     };
-    form.read(trim(value)).ok_or_else(|| {
+    form.read(trim(value.as_bytes())).ok_or_else(|| {
         let (label, example) = (label(name), form.example());
         let message = format!("the HTTP header {label} is not a date of the form '{example}'");
         Rejection::new(RejectionKind::MalformedDate, message)

@@ -9,54 +9,39 @@ use crate::protocol::crypto::tag::{Tag, same_text};
 use crate::protocol::dialect::{Dialect, Dialects};
 use crate::protocol::key::VerifyingKey;
 use crate::protocol::request::Head;
-use crate::protocol::scheme::ambiguity::Ambiguities;
+use crate::protocol::scheme::ambiguity::{Ambiguities, Policy};
 use crate::protocol::scheme::coverage::List;
 use crate::protocol::scheme::terms::Terms;
 use crate::protocol::scheme::{Family, Scheme};
 use smallvec::SmallVec;
 use std::time::SystemTime;
 
-/// A form in which a signature may be.
-#[derive(Clone, Copy)]
-struct Accepted {
-    dialect: Dialect,
-    form: &'static Form,
-    /// What must not occur under it.
-    refuses: Ambiguities,
-}
-
-/// The forms in which signatures may be, and what may occur under them all the same.
+/// The forms in which signatures may be.
 #[derive(Clone)]
 pub(crate) struct Forms {
     pub(crate) dialects: Dialects,
-    /// Let through, though a form refuses it.
-    pub(crate) allowed: Ambiguities,
     /// By family, the documented one first.
-    accepted: [Vec<Accepted>; 3],
+    accepted: [Vec<(Dialect, &'static Form)>; 3],
     /// Presigned URLs have one dialect.
-    presigned: [Accepted; 1],
+    presigned: [(Dialect, &'static Form); 1],
     /// Stands in for the secret of an unknown access key.
     decoy: Keyed,
 }
 
-impl Forms {
-    pub(crate) fn new(dialects: Dialects, allowed: Ambiguities) -> Self {
-        let of = |dialects: Dialects, family| {
-            let forms = dialects.forms(family);
-            forms.map(|(dialect, form, refuses)| Accepted { dialect, form, refuses })
-        };
-        let form = Dialect::standard(Family::Fc);
+impl From<Dialects> for Forms {
+    fn from(dialects: Dialects) -> Self {
+        let of = |family| dialects.forms(family).collect();
         Self {
             dialects,
-            allowed,
-            accepted: [Family::Fc, Family::Acs3, Family::Acs]
-                .map(|family| of(dialects, family).collect()),
-            presigned: [Accepted { dialect: Dialect::Standard, form, refuses: form.refuses }],
+            accepted: [of(Family::Fc), of(Family::Acs3), of(Family::Acs)],
+            presigned: [(Dialect::Standard, Dialect::standard(Family::Fc))],
             decoy: Keyed::new(b"of an access key that does not exist"),
         }
     }
+}
 
-    fn of(&self, scheme: Scheme) -> &[Accepted] {
+impl Forms {
+    fn of(&self, scheme: Scheme) -> &[(Dialect, &'static Form)] {
         match scheme {
             Scheme::FcPresigned => &self.presigned,
             _ => &self.accepted[scheme.facts().family as usize],
@@ -73,6 +58,7 @@ impl Forms {
         head: &Head<'a>,
         claim: &Claim<'a>,
         list: &List<'a>,
+        policy: Policy,
         keys: &[VerifyingKey],
         now: SystemTime,
         end: SystemTime,
@@ -83,8 +69,7 @@ impl Forms {
         let is_streamed = live().nth(1).is_none();
         let mut texts = Texts::default();
         let (mut refused, mut compared) = (None, false);
-        for (number, accepted) in forms.iter().enumerate() {
-            let form = accepted.form;
+        for (number, &(dialect, form)) in forms.iter().enumerate() {
             let (found, position) = if number == 0 && is_streamed {
                 let only = live().next();
                 let keyed = only.map_or(&self.decoy, |(_, key)| key.keyed());
@@ -92,15 +77,14 @@ impl Forms {
                 (found, only.filter(|(_, key)| fits(claim, &tag, key)).map(|(at, _)| at))
             } else {
                 if number == 1 && is_streamed {
-                    texts.add(&terms, head, forms[0].form);
+                    texts.add(&terms, head, forms[0].1);
                 }
                 let (found, text) = texts.add(&terms, head, form);
                 (found, text.and_then(|text| self.find(claim, &terms, text, live())))
             };
-            let found = (found | claim.found).judge(accepted.refuses, self.allowed);
+            let found = policy.judge(found | claim.found, form.refuses);
             match (found, position) {
                 (Ok(reported), Some(position)) => {
-                    let dialect = accepted.dialect;
                     return Ok(VerifiedCaller::new(
                         head, claim, dialect, reported, position, now, end,
                     ));
@@ -194,7 +178,7 @@ mod tests {
         let terms = Terms::of(scheme, &list, None);
         let mut texts = Texts::default();
         let mut different = Vec::new();
-        for (_, form, _) in Dialects::all().forms(family) {
+        for (_, form) in Dialects::all().forms(family) {
             let mut text = Vec::new();
             terms.write_text(&head, form, &mut text);
             let is_new = texts.add(&terms, &head, form).1.is_some();

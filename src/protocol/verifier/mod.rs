@@ -11,7 +11,7 @@ use super::dialect::Dialects;
 use super::key::{KeyStore, VerifyingKey};
 use super::request::{Head, ProtocolHeaders};
 use super::scheme::Schemes;
-use super::scheme::ambiguity::{Ambiguities, Ambiguity};
+use super::scheme::ambiguity::{Ambiguity, Policy};
 use super::scheme::coverage::{Fault, List, Required};
 use crate::error::{Error, ErrorKind};
 use caller::VerifiedCaller;
@@ -104,11 +104,9 @@ pub struct Verifier<K> {
     limits: Limits,
     window: Window,
     required: Required,
+    ambiguity: Policy,
     forms: Forms,
 }
-
-/// Refused whatever the settings.
-const NEVER_ALLOWED: Ambiguities = Ambiguities::QUERY_CREDENTIALS.union(Ambiguities::ABSENT_HEADER);
 
 impl<K> Verifier<K> {
     /// Verifies by the keys of a [`KeyStore`] or an
@@ -120,7 +118,8 @@ impl<K> Verifier<K> {
             limits: Limits::default(),
             window: Window::default(),
             required: Required::default(),
-            forms: Forms::new(Dialects::STANDARD, Ambiguities::empty()),
+            ambiguity: Policy::default(),
+            forms: Dialects::STANDARD.into(),
         }
     }
 
@@ -138,7 +137,7 @@ impl<K> Verifier<K> {
     /// that differs costs one more HMAC before a request is refused.
     #[must_use]
     pub fn with_dialects(mut self, dialects: impl Into<Dialects>) -> Self {
-        self.forms = Forms::new(dialects.into(), self.forms.allowed);
+        self.forms = dialects.into().into();
         self
     }
 
@@ -217,15 +216,16 @@ impl<K> Verifier<K> {
     /// [`ErrorKind::InvalidSetting`] for those that are always refused,
     /// [`Ambiguity::QueryCredentials`] and [`Ambiguity::AbsentHeader`].
     pub fn with_insecure_allowance(mut self, ambiguity: Ambiguity) -> Result<Self, Error> {
-        if NEVER_ALLOWED.contains(ambiguity.into()) {
-            let rule = ambiguity.rule();
-            return Err(Error::new(
-                ErrorKind::InvalidSetting,
-                format!("this can never be let through: {rule}"),
-            ));
-        }
-        self.forms.allowed |= ambiguity.into();
+        self.ambiguity.allow(ambiguity)?;
         Ok(self)
+    }
+
+    /// Refuses requests that are ambiguous in this one way whatever the dialect:
+    /// [`Ambiguity::ValueOrder`], which is let through by default, or any other.
+    #[must_use]
+    pub fn with_refused(mut self, ambiguity: Ambiguity) -> Self {
+        self.ambiguity.refuse(ambiguity);
+        self
     }
 
     /// Lets every request through that is refused for being ambiguous, and reports
@@ -235,7 +235,7 @@ impl<K> Verifier<K> {
     /// Insecure for as long as it is on.
     #[must_use]
     pub fn with_insecure_observation(mut self) -> Self {
-        self.forms.allowed = Ambiguities::all().difference(NEVER_ALLOWED);
+        self.ambiguity.allow_all();
         self
     }
 
@@ -257,7 +257,7 @@ impl<K> Verifier<K> {
         let mut claim = Claim::read(head, self.schemes, list)?;
         let scheme = claim.scheme;
         let checked = self.window.check(claim.time, scheme.facts().date.1, now).and_then(|()| {
-            self.required.check(head, scheme, list, claim.has_nonce, self.forms.allowed).map_err(
+            self.required.check(head, scheme, list, claim.has_nonce, self.ambiguity).map_err(
                 |fault| match fault {
                     Fault::Uncovered(name) => Rejection::unsigned(name),
                     Fault::Absent => Rejection::ambiguous(Ambiguity::AbsentHeader),
@@ -281,7 +281,7 @@ impl<K> Verifier<K> {
         keys: &[VerifyingKey],
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        self.forms.decide(head, claim, list, keys, now, self.window.end(claim.time))
+        self.forms.decide(head, claim, list, self.ambiguity, keys, now, self.window.end(claim.time))
     }
 }
 
@@ -330,7 +330,7 @@ impl<K> fmt::Debug for Verifier<K> {
             .field("dialects", &self.forms.dialects)
             .field("max_skew", &self.window.max_skew)
             .field("max_lifetime", &self.window.max_lifetime)
-            .field("allowed", &self.forms.allowed)
+            .field("ambiguity", &self.ambiguity)
             .finish_non_exhaustive()
     }
 }
