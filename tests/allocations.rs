@@ -3,8 +3,6 @@
 //! `allocation_counter` replaces the global allocator of this test binary and counts
 //! for each thread. A `realloc` counts as one call.
 
-#![allow(clippy::unwrap_used)]
-
 #[path = "../benches/shapes/mod.rs"]
 mod shapes;
 

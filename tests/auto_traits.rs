@@ -84,6 +84,33 @@ fn every_public_type_has_the_traits_it_should_have() {
 }
 
 #[test]
+fn so_have_those_that_digest_bodies() {
+    use tower_fc::digest::{
+        BodyDigestMismatch, BodyTooLarge, BufferedBody, BufferedCheckDigest,
+        BufferedCheckDigestLayer, BufferedCheckFuture, CheckDigest, CheckedBody, SetDigest,
+        SetDigestFuture,
+    };
+    use tower_fc::{BodyPolicy, CheckDigestLayer, DigestHeader, Md5Encoding, SetDigestLayer};
+    type Future = std::future::Ready<()>;
+
+    matrix! {
+        [Send + Sync + Unpin + Clone + Debug + 'static]
+            SetDigestLayer, CheckDigestLayer<Rich>, BufferedCheckDigestLayer<Rich>;
+        [Send + Sync + Unpin + Clone + Debug + 'static]
+            SetDigest<Rich>, CheckDigest<Rich, Rich>, BufferedCheckDigest<Rich, Rich>, BufferedBody;
+        [Copy + Eq + std::hash::Hash + Debug + Send + Sync + 'static]
+            BodyPolicy, DigestHeader, Md5Encoding;
+        [std::error::Error + Clone + Send + Sync + 'static] BodyDigestMismatch, BodyTooLarge;
+        [Send + Sync + Unpin + 'static]
+            CheckDigestLayer<Bare>, SetDigest<Bare>, CheckDigest<Bare, Bare>,
+            BufferedCheckDigest<Bare, Bare>, CheckedBody<Bare>, ResponseBody<CheckedBody<Bare>>,
+            SetDigestFuture<Bare, Future, Bare>, BufferedCheckFuture<Bare, Future, Bare, Bare>;
+    }
+    assert_eq!(BodyPolicy::default(), BodyPolicy::CheckWhenSigned);
+    assert_eq!(DigestHeader::default(), DigestHeader::ContentMd5(Md5Encoding::Rfc1864));
+}
+
+#[test]
 fn nothing_secret_can_be_compared_copied_or_printed_by_accident() {
     lacks!(Credentials: PartialEq);
     lacks!(Credentials: Copy);
@@ -144,7 +171,7 @@ fn key_stores_and_guards_with_a_feature_too() {
     use tower_fc::keys::{CachedKeys, KeyFile};
     use tower_fc::replay::RedisReplayGuard;
     matrix! {
-        [Send + Sync + Unpin + Clone + Debug + 'static] KeyFile;
-        [Send + Sync + Unpin + Debug + 'static] CachedKeys<Rich>, RedisReplayGuard;
+        [Send + Sync + Unpin + Clone + Debug + 'static] KeyFile, CachedKeys<Rich>;
+        [Send + Sync + Unpin + Debug + 'static] CachedKeys<Bare>, RedisReplayGuard;
     }
 }

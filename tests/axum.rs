@@ -1,14 +1,12 @@
 //! axum routers behind `VerifyLayer`, over real connections.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
+use crate::common::{
+    self, ID, call, client, credentials, only, read, read_error, serve, signer, verifier,
+};
 use axum::Router;
 use axum::extract::OriginalUri;
 use axum::routing::{any, get};
 use bytes::Bytes;
-use common::{ID, call, client, credentials, only, read, read_error, serve, signer, verifier};
 use http::{HeaderMap, Request, Response, Version};
 use http_body_util::Full;
 use std::net::SocketAddr;

@@ -1,7 +1,5 @@
 //! The names of schemes and dialects, and sets of them.
 
-#![allow(clippy::unwrap_used)]
-
 use tower_fc::{Dialect, Dialects, ErrorKind, Scheme, Schemes};
 
 #[test]

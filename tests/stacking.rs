@@ -1,14 +1,10 @@
 //! The layers among others: tower's, tower-http's, and in tonic's server and channel.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
-use bytes::Bytes;
-use common::{
-    ID, at, call, client, credentials, key, read, read_error, serve, signed, signer,
+use crate::common::{
+    self, ID, at, call, client, credentials, key, read, read_error, serve, signed, signer,
     temporary_credentials, verifier, verify_layer,
 };
+use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use std::convert::Infallible;

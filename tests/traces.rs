@@ -8,7 +8,7 @@
 mod common;
 
 use bytes::Bytes;
-use common::{ID, SECRET, TOKEN, at, call, client, clock, serve};
+use common::{ID, SECRET, TOKEN, at, call, client, clock, serve, signature};
 use http::{HeaderName, Request, Response, header::AUTHORIZATION};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -131,12 +131,6 @@ async fn server() -> SocketAddr {
 fn signer(secret: &str, scheme: Scheme) -> Signer {
     let credentials = Credentials::new(ID, secret).unwrap().with_security_token(TOKEN).unwrap();
     Signer::new(credentials).with_scheme(scheme).unwrap()
-}
-
-/// The signature in an `Authorization` value.
-fn signature(request: &Request<impl Sized>) -> String {
-    let value = request.headers()[AUTHORIZATION].to_str().unwrap();
-    value.rsplit([':', ',']).next().unwrap().trim_start_matches("Signature=").to_owned()
 }
 
 /// Sends requests, right and wrong ones and replays, and returns their signatures, and
