@@ -65,7 +65,7 @@ pub(crate) type Change<'a> = (&'a HeaderName, Option<&'a HeaderValue>);
 
 impl<'a> Head<'a> {
     /// Of a request. The headers that a trigger acts upon are listed in `protocol`.
-    #[inline(always)] // Moving it costs more than half of what making it does.
+    #[inline(always)] // Saves a move, 1 % of verifying.
     pub(crate) fn of<'h: 'a>(
         method: &'h Method,
         uri: &'h Uri,
@@ -217,7 +217,6 @@ pub(crate) fn trim(value: &HeaderValue) -> &[u8] {
 }
 
 /// Whether a gateway or a trigger acts upon headers of this name.
-#[inline] // A tenth of the scan of a header.
 pub(crate) fn is_protocol(name: &str) -> bool {
     name.starts_with(FC_PREFIX) || name.starts_with(ACS_PREFIX)
 }
