@@ -95,7 +95,7 @@ async fn the_hash_of_acs3_under_fc_is_refused_as_unsigned() {
     for way in WAYS {
         let digest = [("x-acs-content-sha256", SHA256)];
         let request = post(Scheme::Fc, &digest, Pieces::of(["abcd"]));
-        let expected = Refused(403, RejectionKind::UnsignedHeader);
+        let expected = Refused(StatusCode::FORBIDDEN, RejectionKind::UnsignedHeader);
         assert_eq!(ask(way, BodyPolicy::CheckWhenSigned, request).await, expected, "{way:?}");
     }
 }
