@@ -13,8 +13,7 @@ mod forms;
 mod strictness;
 
 use super::canonical::rules::{Form, PathForm};
-use super::scheme::Family;
-use super::scheme::ambiguity::Ambiguities;
+use super::scheme::{Family, ambiguity::Ambiguities};
 use bitflags::bitflags;
 use std::fmt;
 use std::str::FromStr;

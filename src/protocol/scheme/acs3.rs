@@ -3,8 +3,7 @@
 use super::ambiguity::Ambiguities;
 use super::coverage::{Listed, Values};
 use crate::headers::X_ACS_CONTENT_SHA256;
-use crate::protocol::canonical::rules::Form;
-use crate::protocol::canonical::sink::Sink;
+use crate::protocol::canonical::{rules::Form, sink::Sink};
 use crate::protocol::crypto::tag::Tag;
 use crate::protocol::request::Head;
 

@@ -2,9 +2,11 @@
 
 use super::ambiguity::Ambiguities;
 use crate::headers::{FC_PREFIX, QUERY_SIGNATURE};
-use crate::protocol::canonical::headers::{write_all, write_line};
-use crate::protocol::canonical::rules::Form;
-use crate::protocol::canonical::sink::Sink;
+use crate::protocol::canonical::{
+    headers::{write_all, write_line},
+    rules::Form,
+    sink::Sink,
+};
 use crate::protocol::request::{Head, ProtocolHeader};
 
 /// Writes the string-to-sign of a request that carries its signature in headers, and

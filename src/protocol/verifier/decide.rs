@@ -4,15 +4,16 @@ use super::caller::VerifiedCaller;
 use super::credentials::Claim;
 use super::rejection::Rejection;
 use crate::protocol::canonical::rules::Form;
-use crate::protocol::crypto::hmac::Keyed;
-use crate::protocol::crypto::tag::{Tag, same_text};
+use crate::protocol::crypto::{
+    hmac::Keyed,
+    tag::{Tag, same_text},
+};
 use crate::protocol::dialect::{Dialect, Dialects};
 use crate::protocol::key::VerifyingKey;
 use crate::protocol::request::Head;
-use crate::protocol::scheme::ambiguity::Ambiguities;
-use crate::protocol::scheme::coverage::List;
-use crate::protocol::scheme::terms::Terms;
-use crate::protocol::scheme::{Family, Scheme};
+use crate::protocol::scheme::{
+    Family, Scheme, ambiguity::Ambiguities, coverage::List, terms::Terms,
+};
 use smallvec::SmallVec;
 use std::time::SystemTime;
 
@@ -179,7 +180,7 @@ impl Texts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::request::ProtocolHeaders;
+    use crate::protocol::request::{ProtocolHeaders, RequestRef};
     use crate::protocol::scheme::coverage;
     use http::{HeaderMap, Method};
 
@@ -187,7 +188,10 @@ mod tests {
     fn texts(family: Family, target: &str) -> usize {
         let (uri, headers) = (target.parse().unwrap(), HeaderMap::new());
         let mut protocol = ProtocolHeaders::new();
-        let head = Head::of(&Method::GET, &uri, &headers, &mut protocol);
+        let head = Head::of(
+            RequestRef { method: &Method::GET, uri: &uri, headers: &headers },
+            &mut protocol,
+        );
         let mut list = List::new();
         coverage::list_documented(&head, &mut list);
         let scheme = [Scheme::Fc, Scheme::Acs3HmacSha256, Scheme::Acs][family as usize];
