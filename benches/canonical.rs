@@ -75,7 +75,7 @@ fn reading_and_writing(c: &mut Criterion) {
     };
     stage(c, "headers", header_bytes, |_, parts, _| {
         let mut protocol = ProtocolHeaders::new();
-        black_box(&Head::of(&parts.method, &parts.uri, &parts.headers, &mut protocol));
+        black_box(&Head::of(parts.into(), &mut protocol));
     });
     stage(
         c,

@@ -22,22 +22,10 @@ pub mod sign;
 pub mod verify;
 
 #[doc(inline)]
-pub use keys::static_keys::StaticKeys;
+pub use protocol::verifier::{
+    Verifier, caller::VerifiedCaller, rejection::Rejection, rejection::RejectionKind,
+};
 #[doc(inline)]
-pub use protocol::key::Credentials;
+pub use protocol::{key::Credentials, presigner::Presigner, scheme::Scheme, signer::Signer};
 #[doc(inline)]
-pub use protocol::presigner::Presigner;
-#[doc(inline)]
-pub use protocol::scheme::Scheme;
-#[doc(inline)]
-pub use protocol::signer::Signer;
-#[doc(inline)]
-pub use protocol::verifier::Verifier;
-#[doc(inline)]
-pub use protocol::verifier::caller::VerifiedCaller;
-#[doc(inline)]
-pub use protocol::verifier::rejection::{Rejection, RejectionKind};
-#[doc(inline)]
-pub use sign::layer::SignLayer;
-#[doc(inline)]
-pub use verify::layer::VerifyLayer;
+pub use {keys::static_keys::StaticKeys, sign::layer::SignLayer, verify::layer::VerifyLayer};

@@ -3,8 +3,6 @@
 //! `allocation_counter` replaces the global allocator of this test binary and counts
 //! for each thread. A `realloc` counts as one call.
 
-#![allow(clippy::unwrap_used)]
-
 #[path = "../benches/shapes/mod.rs"]
 mod shapes;
 
@@ -14,9 +12,8 @@ use std::future::ready;
 use std::hint::black_box;
 use std::time::SystemTime;
 use tower::{Layer, Service};
-use tower_fc::{
-    AsyncSignLayer, RejectionKind, Scheme, SignLayer, SigningKey, Verifier, VerifyLayer,
-};
+use tower_fc::keys::VerifyingKey;
+use tower_fc::{RejectionKind, Scheme, SignLayer, Verifier, VerifyLayer};
 
 /// Allocator calls of `run` with an input that is made, and an output that is dropped,
 /// outside of what is counted. The first run, which may fill caches, is left out.
@@ -121,10 +118,10 @@ fn the_layers_add_only_what_extensions_need() {
 fn the_async_layers_add_one_box() {
     let shape = shapes::typical(Scheme::Fc);
     let by_hand = sign_calls(Scheme::Fc, &shape);
-    let sign = AsyncSignLayer::new(shapes::credentials()).layer(Bare);
+    let sign = SignLayer::new(shapes::credentials()).awaiting_credentials().layer(Bare);
     assert_eq!(layer_calls(sign, &shape.unsigned()), by_hand + 1);
 
-    let key: SigningKey = shapes::credentials().key().clone();
+    let key: VerifyingKey = shapes::credentials().key().clone();
     let keys = move |id: String| ready((id == shapes::ID).then(|| key.clone()));
     let verify = VerifyLayer::new(Verifier::new(keys)).awaiting_keys().layer(Bare);
     let by_hand = verify_calls(Scheme::Fc, &shape);

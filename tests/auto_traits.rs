@@ -2,13 +2,19 @@
 
 use std::fmt::Debug;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use tower_fc::replay::{MemoryReplayGuard, Replay, ReplayLayer};
+use tower_fc::clock::{FixedClock, SystemClock};
+use tower_fc::error::{Error, ErrorKind};
+use tower_fc::keys::{KeyStoreError, Keys, VerifyingKey};
+use tower_fc::protocol::{Ambiguity, Dialect, Dialects, PresignedUrl, Schemes};
+use tower_fc::replay::{AsyncReplay, AsyncReplayLayer, MemoryReplayGuard, Replay, ReplayLayer};
+use tower_fc::response::FcResponse;
+use tower_fc::response::{AwaitingFuture, ResponseBody, ResponseFuture};
+use tower_fc::sign::AsyncSignLayer;
 use tower_fc::sign::{AsyncSign, AsyncSignFuture, Sign};
-use tower_fc::verify::{AsyncResponseFuture, AsyncVerify, ResponseBody, ResponseFuture, Verify};
+use tower_fc::verify::{AsyncVerify, Verify};
+use tower_fc::verify::{AsyncVerifyLayer, Mode};
 use tower_fc::{
-    Ambiguity, AsyncSignLayer, AsyncVerifyLayer, Credentials, Dialect, Dialects, Error, ErrorKind,
-    FcResponse, FixedClock, KeyStoreError, Keys, Mode, PresignedUrl, Presigner, Rejection,
-    RejectionKind, Scheme, Schemes, SignLayer, Signer, SigningKey, StaticKeys, SystemClock,
+    Credentials, Presigner, Rejection, RejectionKind, Scheme, SignLayer, Signer, StaticKeys,
     VerifiedCaller, Verifier, VerifyLayer,
 };
 
@@ -51,7 +57,7 @@ fn every_public_type_has_the_traits_it_should_have() {
     matrix! {
         // Values that are handed around.
         [Send + Sync + Unpin + Clone + Debug + 'static]
-            Credentials, Signer, Presigner, PresignedUrl, SigningKey, StaticKeys, VerifiedCaller;
+            Credentials, Signer, Presigner, PresignedUrl, VerifyingKey, StaticKeys, VerifiedCaller;
         [Send + Sync + Unpin + Clone + Debug + 'static] Keys<'static>, Rejection;
         // Settings and names.
         [Send + Sync + Unpin + Copy + Debug + Eq + std::hash::Hash + 'static]
@@ -63,24 +69,57 @@ fn every_public_type_has_the_traits_it_should_have() {
         [std::error::Error + Send + Sync + Unpin + 'static] Error, KeyStoreError, Rejection;
         // Layers ask nothing of what they are made with, Clone where it has to be.
         [Send + Sync + Unpin + Clone + Debug + 'static]
-            SignLayer, SignLayer<Rich>, AsyncSignLayer<Bare>, AsyncSignLayer<Bare, Rich>;
+            SignLayer, SignLayer<Rich, Rich>, AsyncSignLayer<Bare>, AsyncSignLayer<Bare, Rich>;
         [Send + Sync + Unpin + Clone + Debug + 'static] Verifier<Rich>;
         [Send + Sync + Unpin + Debug + 'static] Verifier<Bare>;
         [Send + Sync + Unpin + Clone + Debug + 'static]
-            VerifyLayer<Bare>, VerifyLayer<Bare, Rich, Rich>, AsyncVerifyLayer<Bare>;
-        [Send + Sync + Unpin + Debug + 'static] ReplayLayer<MemoryReplayGuard>, MemoryReplayGuard;
+            VerifyLayer<Bare>, VerifyLayer<Bare, Rich, Rich>, AsyncVerifyLayer<Bare>,
+            ReplayLayer<Bare>, ReplayLayer<Bare, Rich, Rich>, AsyncReplayLayer<Bare>;
+        [Send + Sync + Unpin + Debug + 'static] MemoryReplayGuard;
         // Services are what their inner service is.
         [Send + Sync + Unpin + Clone + Debug + 'static]
-            Sign<Rich>, AsyncSign<Rich, Bare>, Verify<Rich, Bare>, Replay<Rich, MemoryReplayGuard>;
+            Sign<Rich>, AsyncSign<Rich, Bare>, Verify<Rich, Bare>, Replay<Rich, Bare>,
+            AsyncReplay<Rich, Bare>;
         [Send + Sync + Unpin + 'static]
-            Sign<Bare>, AsyncSign<Bare, Bare>, Verify<Bare, Bare>, AsyncVerify<Bare, Bare>;
+            Sign<Bare>, AsyncSign<Bare, Bare>, Verify<Bare, Bare>, AsyncVerify<Bare, Bare>,
+            Replay<Bare, Bare>, AsyncReplay<Bare, Bare>;
         [Send + Sync + Unpin + Clone + Debug + 'static] AsyncVerify<Rich, Bare>;
         // Futures and bodies.
         [Send + Sync + Unpin + 'static] ResponseFuture<Future>;
         [Send + Sync + Unpin + Debug + 'static] ResponseFuture<Rich>, ResponseBody<Rich>;
-        [Send + Unpin + Debug + 'static] AsyncResponseFuture<Bare, Bare>, AsyncSignFuture<Bare>;
+        [Send + Unpin + Debug + 'static]
+            AwaitingFuture<Bare, Future, Bare>, AsyncSignFuture<Bare, Future, Bare>;
         [Send + Sync + Unpin + 'static] ResponseBody<Bare>;
     }
+}
+
+#[test]
+fn so_have_those_that_digest_bodies() {
+    use tower_fc::digest::{
+        BodyDigestMismatch, BodyTooLarge, BufferedBody, BufferedCheckDigest,
+        BufferedCheckDigestLayer, BufferedCheckFuture, CheckDigest, CheckedBody, SetDigest,
+        SetDigestFuture,
+    };
+    use tower_fc::digest::{
+        BodyPolicy, CheckDigestLayer, DigestHeader, Md5Encoding, SetDigestLayer,
+    };
+    type Future = std::future::Ready<()>;
+
+    matrix! {
+        [Send + Sync + Unpin + Clone + Debug + 'static]
+            SetDigestLayer, CheckDigestLayer<Rich>, BufferedCheckDigestLayer<Rich>;
+        [Send + Sync + Unpin + Clone + Debug + 'static]
+            SetDigest<Rich>, CheckDigest<Rich, Rich>, BufferedCheckDigest<Rich, Rich>, BufferedBody;
+        [Copy + Eq + std::hash::Hash + Debug + Send + Sync + 'static]
+            BodyPolicy, DigestHeader, Md5Encoding;
+        [std::error::Error + Clone + Send + Sync + 'static] BodyDigestMismatch, BodyTooLarge;
+        [Send + Sync + Unpin + 'static]
+            CheckDigestLayer<Bare>, SetDigest<Bare>, CheckDigest<Bare, Bare>,
+            BufferedCheckDigest<Bare, Bare>, CheckedBody<Bare>, ResponseBody<CheckedBody<Bare>>,
+            SetDigestFuture<Bare, Future, Bare>, BufferedCheckFuture<Bare, Future, Bare, Bare>;
+    }
+    assert_eq!(BodyPolicy::default(), BodyPolicy::CheckWhenSigned);
+    assert_eq!(DigestHeader::default(), DigestHeader::ContentMd5(Md5Encoding::Rfc1864));
 }
 
 #[test]
@@ -88,9 +127,9 @@ fn nothing_secret_can_be_compared_copied_or_printed_by_accident() {
     lacks!(Credentials: PartialEq);
     lacks!(Credentials: Copy);
     lacks!(Credentials: std::fmt::Display);
-    lacks!(SigningKey: PartialEq);
-    lacks!(SigningKey: Copy);
-    lacks!(SigningKey: std::fmt::Display);
+    lacks!(VerifyingKey: PartialEq);
+    lacks!(VerifyingKey: Copy);
+    lacks!(VerifyingKey: std::fmt::Display);
     lacks!(PresignedUrl: std::fmt::Display);
     lacks!(PresignedUrl: PartialEq);
 }
@@ -102,6 +141,8 @@ fn services_are_no_more_than_their_inner_service() {
     lacks!(Verify<NotSend, Bare>: Send);
     lacks!(Sign<Bare>: Clone);
     lacks!(Verify<Bare, Bare>: Clone);
+    lacks!(Replay<NotSend, Bare>: Send);
+    lacks!(Replay<Bare, Bare>: Clone);
     lacks!(ResponseFuture<std::marker::PhantomPinned>: Unpin);
     lacks!(ResponseBody<std::marker::PhantomPinned>: Unpin);
 }
@@ -110,8 +151,8 @@ fn services_are_no_more_than_their_inner_service() {
 fn a_panic_elsewhere_leaves_the_core_usable() {
     matrix! {
         [UnwindSafe + RefUnwindSafe]
-            Credentials, Signer, Presigner, SigningKey, StaticKeys, Verifier<StaticKeys>;
-        [UnwindSafe + RefUnwindSafe] VerifiedCaller, Rejection, RejectionKind;
+            Credentials, Signer, Presigner, VerifyingKey, StaticKeys, Verifier<StaticKeys>;
+        [UnwindSafe + RefUnwindSafe] VerifiedCaller, RejectionKind;
     }
 }
 
@@ -144,7 +185,7 @@ fn key_stores_and_guards_with_a_feature_too() {
     use tower_fc::keys::{CachedKeys, KeyFile};
     use tower_fc::replay::RedisReplayGuard;
     matrix! {
-        [Send + Sync + Unpin + Clone + Debug + 'static] KeyFile;
-        [Send + Sync + Unpin + Debug + 'static] CachedKeys<Rich>, RedisReplayGuard;
+        [Send + Sync + Unpin + Clone + Debug + 'static] KeyFile, CachedKeys<Rich>;
+        [Send + Sync + Unpin + Debug + 'static] CachedKeys<Bare>, RedisReplayGuard;
     }
 }

@@ -1,14 +1,12 @@
 //! axum routers behind `VerifyLayer`, over real connections.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
+use crate::common::{
+    self, ID, call, client, credentials, only, read, read_error, serve, signer, verifier,
+};
 use axum::Router;
 use axum::extract::OriginalUri;
 use axum::routing::{any, get};
 use bytes::Bytes;
-use common::{ID, call, client, credentials, only, read, read_error, serve, signer, verifier};
 use http::{HeaderMap, Request, Response, Version};
 use http_body_util::Full;
 use std::net::SocketAddr;
@@ -16,9 +14,10 @@ use std::time::SystemTime;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::{Layer as _, ServiceExt as _};
 use tower_fc::adapters::axum::{NotVerified, original_uri};
+use tower_fc::protocol::Schemes;
+use tower_fc::verify::Mode;
 use tower_fc::{
-    Mode, Rejection, RejectionKind, Scheme, Schemes, SignLayer, StaticKeys, VerifiedCaller,
-    VerifyLayer,
+    Rejection, RejectionKind, Scheme, SignLayer, StaticKeys, VerifiedCaller, VerifyLayer,
 };
 
 fn verify() -> VerifyLayer<StaticKeys> {
@@ -342,7 +341,7 @@ async fn targets_that_can_be_read_in_two_ways_are_refused_however_well_signed() 
 
 #[tokio::test]
 async fn presigned_urls_and_acs_verify_over_real_connections() {
-    let layer = VerifyLayer::new(verifier().with_schemes(Schemes::ALL));
+    let layer = VerifyLayer::new(verifier().with_schemes(Schemes::all()));
     let address = serve(Router::new().fallback(echo).layer(layer)).await;
     for (version, http2) in VERSIONS {
         let response = call(&mut client(http2), sign(request(address, "/a?b=c&a"), Scheme::Acs))
@@ -353,7 +352,7 @@ async fn presigned_urls_and_acs_verify_over_real_connections() {
         let plain = request(address, "/a%20b?b=c&a");
         let presigner = tower_fc::Presigner::new(common::temporary_credentials());
         let minute = std::time::Duration::from_secs(60);
-        let url = presigner.presign(plain.method(), plain.uri(), plain.headers(), minute).unwrap();
+        let url = presigner.presign_request_at(&plain, minute, SystemTime::now()).unwrap();
         let presigned = Request::get(url.uri().clone()).body(Full::default()).unwrap();
         let response = call(&mut client(http2), presigned).await.unwrap();
         let target = url.uri().path_and_query().unwrap();

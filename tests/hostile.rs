@@ -1,32 +1,29 @@
 //! A million requests that must not pass, made from a thousand that would: none
 //! passes, none is remembered, and memory stays as it was.
 //!
-//! `SEED` repeats a run. `allocation_counter` replaces the global allocator of this test
-//! binary.
+//! `SEED` repeats a run.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
+use crate::common::{
+    Counting, EMPTY_MD5_RFC_1864, ID, NOW, Random, SECRET, TOKEN, at, clock, presigned, signed_by,
+};
 use bytes::Bytes;
-use common::{ID, Random, SECRET, TOKEN, at, clock};
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::Empty;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::future::{Ready, ready};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 use tower::{Service, ServiceBuilder};
-use tower_fc::digest::CheckedBody;
+use tower_fc::digest::CheckDigestLayer;
+use tower_fc::keys::VerifyingKey;
+use tower_fc::protocol::{Dialects, Schemes, format_acs_date, format_http_date};
 use tower_fc::replay::{Claimed, ReplayClaim, ReplayGuardError};
+use tower_fc::replay::{MemoryReplayGuard, ReplayGuard, ReplayLayer};
 use tower_fc::{
-    CheckDigestLayer, Credentials, Dialects, MemoryReplayGuard, Presigner, Rejection,
-    RejectionKind, ReplayGuard, ReplayLayer, Scheme, Schemes, Signer, SigningKey, StaticKeys,
-    Verifier, VerifyLayer, format_acs_date, format_http_date,
+    Credentials, Rejection, RejectionKind, Scheme, Signer, StaticKeys, Verifier, VerifyLayer,
 };
 
 const REQUESTS: usize = 1_000_000;
@@ -37,38 +34,24 @@ const GOOD: u64 = 200;
 
 type Body = Empty<Bytes>;
 
-/// Counts what it is asked.
+/// Counts what it is asked, and what gets past it.
 struct Asked {
     guard: MemoryReplayGuard,
     claims: AtomicUsize,
+    inner: Counting,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        let guard = MemoryReplayGuard::new(10_000);
+        Self { guard, claims: AtomicUsize::default(), inner: Counting::default() }
+    }
 }
 
 impl ReplayGuard for Asked {
-    async fn claim(&self, claim: ReplayClaim) -> Result<Claimed, ReplayGuardError> {
-        self.claim_now(claim).expect("it never has to be awaited")
-    }
-
-    fn claim_now(&self, claim: ReplayClaim) -> Option<Result<Claimed, ReplayGuardError>> {
+    fn claim(&self, claim: ReplayClaim) -> Result<Claimed, ReplayGuardError> {
         self.claims.fetch_add(1, Ordering::SeqCst);
-        self.guard.claim_now(claim)
-    }
-}
-
-/// What must not be called.
-#[derive(Clone)]
-struct Inner;
-
-impl Service<Request<CheckedBody<Body>>> for Inner {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<Body>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Request<CheckedBody<Body>>) -> Self::Future {
-        ready(Ok(Response::default()))
+        self.guard.claim(claim)
     }
 }
 
@@ -78,7 +61,7 @@ fn stack(
     dialects: Dialects,
 ) -> impl Service<Request<Body>, Response = Response<impl Sized>, Error = Infallible> {
     let keys = KEYS.iter().fold(StaticKeys::new(), |keys, Key(id, secret, token)| {
-        let key = SigningKey::new(*secret).unwrap();
+        let key = VerifyingKey::new(*secret).unwrap();
         keys.with_key(
             *id,
             match token {
@@ -87,12 +70,13 @@ fn stack(
             },
         )
     });
-    let verifier = Verifier::new(keys).with_schemes(Schemes::ALL).with_dialects(dialects);
+    let verifier = Verifier::new(keys).with_schemes(Schemes::all()).with_dialects(dialects);
+    let inner = guard.inner.clone();
     ServiceBuilder::new()
         .layer(VerifyLayer::new(verifier).with_clock(clock()))
         .layer(ReplayLayer::new(guard).with_clock(clock()).with_presigned())
         .layer(CheckDigestLayer::new())
-        .service(Inner)
+        .service(inner)
 }
 
 /// The kind of refusal, `None` of a request that passed.
@@ -131,9 +115,9 @@ fn good(random: &mut Random, scheme: Scheme) -> Good {
     let request = Request::builder().method(method).uri(target);
     let mut request = request.header("host", "demo.example").header("content-type", "text/plain");
     if matches!(scheme, Scheme::Fc | Scheme::FcPresigned) {
-        request = request.header("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg==");
+        request = request.header("content-md5", EMPTY_MD5_RFC_1864);
     }
-    let by = &KEYS[random.below(2) as usize];
+    let by = &KEYS[random.below(2)];
     let mut good = Good { scheme, by, request: request.body(Body::default()).unwrap() };
     let (meta, nonce) = (good.meta(), format!("{:016x}", random.next()));
     let headers = good.request.headers_mut();
@@ -151,16 +135,12 @@ impl Good {
         if let Some(token) = token {
             credentials = credentials.with_security_token(*token).unwrap();
         }
-        let request = &mut self.request;
-        if self.scheme == Scheme::FcPresigned {
-            let (method, hour) = (request.method(), Duration::from_secs(3_600));
-            let presigner = Presigner::new(credentials);
-            let url = presigner.presign_at(method, request.uri(), request.headers(), hour, at(0));
-            *request.uri_mut() = url.unwrap().into_uri();
+        self.request = if self.scheme == Scheme::FcPresigned {
+            presigned(self.request, credentials, 3_600)
         } else {
             let signer = Signer::new(credentials).with_scheme(self.scheme).unwrap();
-            signer.sign_request_at(request, at(0)).unwrap();
-        }
+            signed_by(&signer, self.request, at(0))
+        };
         self
     }
 
@@ -225,7 +205,7 @@ impl Good {
     fn spoilt(mut self, random: &mut Random) -> Option<Request<Body>> {
         let (target, credentials) = (self.target(), self.credentials());
         let number = random.below(1 << 20);
-        let of = |choices: &[&'static str]| choices[number as usize % choices.len()];
+        let of = |choices: &[&'static str]| choices[number % choices.len()];
         match random.below(30) {
             // The method.
             0 => {
@@ -251,7 +231,7 @@ impl Good {
             10 => self.with_target(&format!("http://other.example{target}")),
             11 => {
                 let mut bytes = target.clone().into_bytes();
-                bytes[number as usize % target.len()] ^= 1 << random.below(7);
+                bytes[number % target.len()] ^= 1 << random.below(7);
                 let bytes = String::from_utf8(bytes).unwrap();
                 // An escape in the other case is the same.
                 let is_same = bytes.eq_ignore_ascii_case(&target);
@@ -261,27 +241,25 @@ impl Good {
             12 => {
                 let marks = ["x-fc-signature=", "Signature=", ":"];
                 let mark = marks.iter().find(|mark| credentials.contains(**mark)).unwrap();
-                let at = credentials.find(mark).unwrap() + mark.len() + number as usize % 20;
+                let at = credentials.find(mark).unwrap() + mark.len() + number % 20;
                 let digit = if credentials.as_bytes()[at] == b'0' { "1" } else { "0" };
                 let changed = format!("{}{digit}{}", &credentials[..at], &credentials[at + 1..]);
                 self.with_credentials(&changed)
             }
-            13 => {
-                self.with_credentials(&credentials[..credentials.len() - 1 - number as usize % 20])
-            }
+            13 => self.with_credentials(&credentials[..credentials.len() - 1 - number % 20]),
             14 => {
                 self.with_credentials(&format!("{credentials}{}", of(&["A", "=", "\"", ",", "%"])))
             }
             15 => {
                 let by = if self.by.0 == ID { [KEYS[1].0, "stranger"] } else { [ID, "stranger"] };
-                let changed = credentials.replacen(self.by.0, by[number as usize % 2], 1);
+                let changed = credentials.replacen(self.by.0, by[number % 2], 1);
                 self.with_credentials(&changed)
             }
             16 => {
                 let (scheme, rest) = credentials.split_once(' ')?;
                 let others = ["FC", "acs", "ACS3-HMAC-SHA256", "ACS3-HMAC-SM3", "Bearer"];
                 let other = others.into_iter().filter(|other| *other != scheme);
-                let other = other.cycle().nth(number as usize % 8).unwrap();
+                let other = other.cycle().nth(number % 8).unwrap();
                 self.with_credentials(&format!("{other} {rest}"))
             }
             17 => {
@@ -316,8 +294,9 @@ impl Good {
                 }
             }
             24 => {
-                let end = common::NOW + 3_600;
-                let changed = target.replacen(&end.to_string(), &(end + number).to_string(), 1);
+                let end = NOW + 3_600;
+                let changed =
+                    target.replacen(&end.to_string(), &(end + number as u64).to_string(), 1);
                 (changed != target).then_some(())?;
                 self.with_target(&changed)
             }
@@ -351,7 +330,7 @@ impl Good {
 /// A request that must not pass.
 fn hostile(random: &mut Random, good: &[Good]) -> Request<Body> {
     loop {
-        let good = &good[random.below(good.len() as u64) as usize];
+        let good = &good[random.below(good.len())];
         if let Some(request) = good.clone().spoilt(random) {
             return request;
         }
@@ -364,7 +343,7 @@ type Kinds = BTreeMap<RejectionKind, usize>;
 fn assert_refused(mut random: Random, good: &[Good], guard: &Arc<Asked>) -> Kinds {
     const SHARE: usize = REQUESTS / THREADS;
     let [mut standard, mut every] =
-        [Dialects::STANDARD, Dialects::ALL].map(|dialects| stack(Arc::clone(guard), dialects));
+        [Dialects::STANDARD, Dialects::all()].map(|dialects| stack(Arc::clone(guard), dialects));
     let mut kinds = Kinds::new();
     let mut run = |count: usize| {
         for number in 0..count {
@@ -392,13 +371,13 @@ fn assert_refused(mut random: Random, good: &[Good], guard: &Arc<Asked>) -> Kind
 #[test]
 fn of_a_million_hostile_requests_none_passes_and_none_is_remembered() {
     let mut random = Random::seeded();
-    let guard = || Arc::new(Asked { guard: MemoryReplayGuard::new(10_000), claims: 0.into() });
+    let guard = || Arc::new(Asked::default());
     let mut all = Vec::new();
-    for scheme in Schemes::ALL.iter() {
+    for scheme in Scheme::ALL.iter().copied() {
         all.extend((0..GOOD).map(|_| good(&mut random, scheme)));
     }
     // Before they are spoilt, they pass: what is refused is refused for that.
-    for dialects in [Dialects::STANDARD, Dialects::ALL] {
+    for dialects in [Dialects::STANDARD, Dialects::all()] {
         let mut service = stack(guard(), dialects);
         for (number, good) in all.iter().enumerate() {
             let kind = refusal(&mut service, good.request.clone());
@@ -423,12 +402,14 @@ fn of_a_million_hostile_requests_none_passes_and_none_is_remembered() {
     assert!(kinds.len() >= 15, "they are refused for many reasons: {kinds:#?}");
     assert_eq!(guard.claims.load(Ordering::SeqCst), 0, "the guard is not even asked");
     assert_eq!(guard.guard.len_at(UNIX_EPOCH), 0);
+    assert_eq!(guard.inner.calls(), 0);
 
     // The same layers let a good one pass, once.
     let request = &all[0].request;
     let [mut standard, mut every] =
-        [Dialects::STANDARD, Dialects::ALL].map(|dialects| stack(Arc::clone(&guard), dialects));
+        [Dialects::STANDARD, Dialects::all()].map(|dialects| stack(Arc::clone(&guard), dialects));
     assert_eq!(refusal(&mut standard, request.clone()), None);
     assert_eq!(refusal(&mut every, request.clone()), Some(RejectionKind::Replayed));
     assert_eq!(guard.guard.len_at(at(0)), 1);
+    assert_eq!(guard.inner.calls(), 1);
 }

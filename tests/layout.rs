@@ -1,8 +1,6 @@
 //! Where things are in `src`: `protocol/` is pure, imports run downwards only, and no two files
 //! import each other.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

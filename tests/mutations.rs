@@ -3,11 +3,8 @@
 //!
 //! The one exception is a request of the same [`Meaning`].
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
-use common::vectors::{VERIFIABLE, Vector, read};
+use crate::common::vectors::{VERIFIABLE, Vector, read};
+use crate::common::with_another_bit;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Uri};
@@ -72,19 +69,10 @@ fn decode(text: &str) -> Vec<u8> {
 /// The headers that are signed, by what each scheme says, and the credentials.
 fn signed_headers(vector: &Vector) -> Vec<HeaderName> {
     let headers = &vector.parts.headers;
-    let listed = match vector.scheme {
-        Scheme::Fc | Scheme::FcPresigned | Scheme::Acs => None,
-        _ => {
-            let value = headers[AUTHORIZATION].to_str().unwrap();
-            let list = value.split_once("SignedHeaders=").unwrap().1;
-            Some(list.split(',').next().unwrap())
-        }
-    };
-    let is_signed = |name: &str| match (listed, vector.scheme) {
+    let listed = vector.listed_headers();
+    let is_signed = |name: &str| match (&listed, vector.scheme) {
         _ if name == AUTHORIZATION => true,
-        (Some(list), _) => {
-            list.split(';').any(|listed| listed == name) || name == "x-acs-content-sha256"
-        }
+        (Some(list), _) => list.contains(&name) || name == "x-acs-content-sha256",
         (None, Scheme::Acs) => {
             name.starts_with("x-acs-")
                 || ["accept", "content-md5", "content-type", "date"].contains(&name)
@@ -159,9 +147,7 @@ fn a_request_with_one_other_bit_is_refused_or_has_the_same_meaning() {
         let places = [Part::Method, Part::Target].into_iter();
         for place in places.chain(signed.iter().cloned().map(Part::Header)) {
             let bytes = place.bytes(&vector.parts);
-            for bit in 0..bytes.len() * 8 {
-                let mut other = bytes.clone();
-                other[bit / 8] ^= 1 << (bit % 8);
+            for other in with_another_bit(&bytes) {
                 let Some(parts) = place.replaced(&vector.parts, &other) else {
                     count.no_request += 1;
                     continue;
@@ -170,7 +156,7 @@ fn a_request_with_one_other_bit_is_refused_or_has_the_same_meaning() {
                     count.same_meaning += 1;
                 } else if verifier.verify_at(&parts, now).is_ok() {
                     let other = String::from_utf8_lossy(&other).into_owned();
-                    passed.push(format!("{} {place:?} {bit}: {other}", vector.id));
+                    passed.push(format!("{} {place:?}: {other}", vector.id));
                 } else {
                     count.refused += 1;
                 }

@@ -1,18 +1,14 @@
 //! `SignMiddleware` in a real reqwest client, against a real server.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
+use crate::common::{
+    self, ID, TOKEN, clock, credentials, full_headers, key, only, serve, signer,
+    temporary_credentials, ticking, verifier,
+};
 use axum::Router;
 use axum::extract::{OriginalUri, Request as AxumRequest};
 use axum::response::Redirect;
 use axum::routing::{any, get};
 use bytes::Bytes;
-use common::{
-    ID, TOKEN, clock, credentials, key, only, serve, signer, temporary_credentials, ticking,
-    verifier,
-};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::channel::Channel;
 use reqwest::redirect::Policy;
@@ -22,10 +18,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 use tower_fc::adapters::reqwest::SignMiddleware;
-use tower_fc::{
-    Clock, Error, ErrorKind, FixedClock, Scheme, Schemes, Signer, StaticKeys, VerifiedCaller,
-    Verifier, VerifyLayer, format_http_date,
-};
+use tower_fc::clock::Clock;
+use tower_fc::error::{Error, ErrorKind};
+use tower_fc::protocol::{Schemes, format_http_date};
+use tower_fc::{Scheme, Signer, StaticKeys, VerifiedCaller, Verifier, VerifyLayer};
 
 fn plain() -> Client {
     Client::builder().redirect(Policy::none()).build().unwrap()
@@ -46,7 +42,7 @@ async fn echo_server() -> SocketAddr {
         let target = uri.path_and_query().unwrap();
         format!("{} {method} {target} {}", caller.access_key_id(), body.len())
     }
-    let verifier = verifier().with_schemes(Schemes::ALL);
+    let verifier = verifier().with_schemes(Schemes::all());
     serve(Router::new().fallback(echo).layer(VerifyLayer::new(verifier))).await
 }
 
@@ -189,7 +185,7 @@ async fn a_redirect_does_not_carry_the_token_to_a_stranger_with_the_recommended_
     let app = Router::new()
         .route("/away", get(move || std::future::ready(Redirect::temporary(&target))))
         .route("/near", get(async || Redirect::temporary("/away")))
-        .layer(VerifyLayer::new(verifier().with_schemes(Schemes::ALL)));
+        .layer(VerifyLayer::new(verifier().with_schemes(Schemes::all())));
     let address = serve(app).await;
 
     for (scheme, token) in
@@ -279,20 +275,10 @@ async fn a_url_that_cannot_be_sent_is_an_error_that_names_the_rule_and_nothing_i
 #[tokio::test]
 async fn a_request_without_room_for_a_signature_is_not_sent() {
     let mut request = Request::new(Method::GET, "http://127.0.0.1:1/".parse().unwrap());
-    let mut count = 0;
-    while request
-        .headers_mut()
-        .try_append(
-            HeaderName::from_bytes(format!("x-{count}").as_bytes()).unwrap(),
-            HeaderValue::from_static(""),
-        )
-        .is_ok()
-    {
-        count += 1;
-    }
+    *request.headers_mut() = full_headers();
     let error = SignMiddleware::new(credentials()).sign(&mut request).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooManyHeaders);
-    assert_eq!(request.headers().len(), count);
+    assert_eq!(request.headers(), &full_headers());
     let error = signing(credentials()).execute(request).await.unwrap_err();
     assert!(error.is_middleware());
 }
@@ -332,16 +318,11 @@ async fn default_headers_of_the_client_come_after_signing_as_documented() {
 
 #[test]
 fn the_clock_of_a_middleware_can_be_any() {
-    fn middleware(_: impl Middleware + Clone + std::fmt::Debug) {}
-    middleware(SignMiddleware::new(credentials()));
-    middleware(SignMiddleware::new(signer(Scheme::Fc)).with_clock(FixedClock::at_unix(1)));
     struct Own;
     impl Clock for Own {
         fn now(&self) -> SystemTime {
             SystemTime::UNIX_EPOCH
         }
     }
-    let shown = format!("{:?}", SignMiddleware::new(temporary_credentials()));
-    assert!(!shown.contains(TOKEN) && !shown.contains(common::SECRET), "{shown}");
     let _ = SignMiddleware::new(credentials()).with_clock(Own);
 }

@@ -1,14 +1,10 @@
 //! The layers among others: tower's, tower-http's, and in tonic's server and channel.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
-use bytes::Bytes;
-use common::{
-    ID, at, call, client, credentials, key, read, read_error, serve, signed, signer,
+use crate::common::{
+    self, ID, at, call, client, credentials, key, read, read_error, serve, signed, signer,
     temporary_credentials, verifier, verify_layer,
 };
+use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use std::convert::Infallible;
@@ -21,9 +17,11 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tower::{BoxError, ServiceBuilder, ServiceExt as _, service_fn};
+use tower_fc::clock::FixedClock;
+use tower_fc::keys::VerifyingKey;
 use tower_fc::{
-    AsyncSignLayer, Credentials, FixedClock, Rejection, RejectionKind, Scheme, SignLayer, Signer,
-    SigningKey, VerifiedCaller, Verifier, VerifyLayer,
+    Credentials, Rejection, RejectionKind, Scheme, SignLayer, Signer, VerifiedCaller, Verifier,
+    VerifyLayer,
 };
 use tower_http::body::Limited;
 use tower_http::cors::{Any, CorsLayer};
@@ -235,7 +233,7 @@ async fn tonic_is_told_by_the_status_what_was_wrong() {
         let status = HealthClient::new(signing).check(check()).await.unwrap_err();
         assert_eq!(status.code(), code, "{name}: {status:?}");
     }
-    let down = |_: &str| Err::<SigningKey, _>(tower_fc::KeyStoreError::new("down"));
+    let down = |_: &str| Err::<VerifyingKey, _>(tower_fc::keys::KeyStoreError::new("down"));
     let address = health_behind!(VerifyLayer::new(Verifier::new(down)));
     let layer = SignLayer::new(credentials());
     let signing = ServiceBuilder::new().layer(layer).service(channel(address).await);
@@ -248,8 +246,9 @@ async fn tonic_takes_the_layers_that_await_keys_and_credentials() {
     let keys = |id: String| async move { (id == ID).then(key) };
     let address = health_behind!(VerifyLayer::new(Verifier::new(keys)).awaiting_keys());
     let provider = || async { Ok(temporary_credentials()) };
-    let signing =
-        ServiceBuilder::new().layer(AsyncSignLayer::new(provider)).service(channel(address).await);
+    let signing = ServiceBuilder::new()
+        .layer(SignLayer::new(Signer::new(provider)).awaiting_credentials())
+        .service(channel(address).await);
     let answer = HealthClient::new(signing).check(check()).await.unwrap();
     assert_eq!(answer.into_inner().status, SERVING);
     let status = HealthClient::new(channel(address).await).check(check()).await.unwrap_err();

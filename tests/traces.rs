@@ -8,7 +8,7 @@
 mod common;
 
 use bytes::Bytes;
-use common::{ID, SECRET, TOKEN, at, call, client, clock, serve};
+use common::{ID, SECRET, TOKEN, at, call, client, clock, serve, signature};
 use http::{HeaderName, Request, Response, header::AUTHORIZATION};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -18,10 +18,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tower::{Layer as _, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_fc::digest::{BufferedBody, CheckedBody};
-use tower_fc::{
-    CheckDigestLayer, Credentials, MemoryReplayGuard, ReplayLayer, Scheme, SetDigestLayer,
-    SignLayer, Signer, SigningKey, StaticKeys, Verifier, VerifyLayer,
-};
+use tower_fc::digest::{CheckDigestLayer, SetDigestLayer};
+use tower_fc::keys::VerifyingKey;
+use tower_fc::replay::{MemoryReplayGuard, ReplayLayer};
+use tower_fc::{Credentials, Scheme, SignLayer, Signer, StaticKeys, Verifier, VerifyLayer};
 use tower_http::classify::{ServerErrorsAsFailures, SharedClassifier};
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::trace::{
@@ -113,7 +113,7 @@ const SENSITIVE: [HeaderName; 3] = [
 
 /// All layers, with a tracing one around them.
 async fn server() -> SocketAddr {
-    let key = SigningKey::new(SECRET).unwrap().with_security_token(TOKEN).unwrap();
+    let key = VerifyingKey::new(SECRET).unwrap().with_security_token(TOKEN).unwrap();
     let verifier = Verifier::new(StaticKeys::new().with_key(ID, key));
     let service = ServiceBuilder::new()
         .layer(SetSensitiveRequestHeadersLayer::new(SENSITIVE))
@@ -131,12 +131,6 @@ async fn server() -> SocketAddr {
 fn signer(secret: &str, scheme: Scheme) -> Signer {
     let credentials = Credentials::new(ID, secret).unwrap().with_security_token(TOKEN).unwrap();
     Signer::new(credentials).with_scheme(scheme).unwrap()
-}
-
-/// The signature in an `Authorization` value.
-fn signature(request: &Request<impl Sized>) -> String {
-    let value = request.headers()[AUTHORIZATION].to_str().unwrap();
-    value.rsplit([':', ',']).next().unwrap().trim_start_matches("Signature=").to_owned()
 }
 
 /// Sends requests, right and wrong ones and replays, and returns their signatures, and
@@ -232,12 +226,12 @@ async fn by_reqwest(address: SocketAddr) -> Vec<String> {
 /// By a Redis that is not there.
 #[cfg(feature = "redis")]
 async fn by_redis() -> Vec<String> {
-    use tower_fc::ReplayGuard as _;
+    use tower_fc::replay::AsyncReplayGuard as _;
     use tower_fc::replay::ReplayClaim;
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let password = "a-redis-password";
     let url = format!("redis://someone:{password}@127.0.0.1:{port}/");
-    let guard = tower_fc::RedisReplayGuard::new(&url).unwrap();
+    let guard = tower_fc::replay::RedisReplayGuard::new(&url).unwrap();
     let claim = ReplayClaim::new([7; 32], at(0), at(60));
     let error = guard.claim(claim).await.unwrap_err();
     write(|text| write!(text, "{guard:?} {error} {error:?}").unwrap());

@@ -1,12 +1,10 @@
 //! What is refused is refused unread: a client that goes on sending its body gets the
 //! answer, and the server takes no more of the body than came along with the head.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
+use crate::common::server::serve_counting;
+use crate::common::services::Slow;
+use crate::common::{ID, clock, key, signed, verify_layer};
 use bytes::Bytes;
-use common::{ID, clock, key, serve_counting, signed, verify_layer};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use std::convert::Infallible;
@@ -19,11 +17,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tower::{Service, ServiceBuilder, service_fn};
-use tower_fc::replay::{Claimed, ReplayClaim, ReplayGuardError};
-use tower_fc::{
-    BodyPolicy, BoxError, CheckDigestLayer, MemoryReplayGuard, ReplayGuard, ReplayLayer, Verifier,
-    VerifyLayer,
-};
+use tower_fc::digest::{BodyPolicy, CheckDigestLayer};
+use tower_fc::error::BoxError;
+use tower_fc::replay::{MemoryReplayGuard, ReplayLayer};
+use tower_fc::{Verifier, VerifyLayer};
 
 /// What the client would send if the server took it.
 const BODY: u64 = 1 << 30;
@@ -49,16 +46,6 @@ where
         while let Some(Ok(_)) = body.frame().await {}
         Ok(Response::new(Full::default()))
     })
-}
-
-/// A guard that has to be awaited.
-struct Slow(MemoryReplayGuard);
-
-impl ReplayGuard for Slow {
-    async fn claim(&self, claim: ReplayClaim) -> Result<Claimed, ReplayGuardError> {
-        tokio::task::yield_now().await;
-        self.0.claim(claim).await
-    }
 }
 
 /// Serves a stack, and has each of these requests refused, which are heads and what
@@ -176,7 +163,8 @@ async fn a_gigabyte_that_is_a_replay_is_refused_unread_even_where_bodies_are_che
     let service = ServiceBuilder::new().layer(verify_layer()).layer(replay()).service(reader());
     assert_unread("with ReplayLayer", service, &refused).await;
 
-    let awaited = ReplayLayer::new(Slow(MemoryReplayGuard::new(100))).with_clock(clock());
+    let slow = ReplayLayer::new(Slow(MemoryReplayGuard::new(100))).with_clock(clock());
+    let awaited = slow.awaiting_guard();
     let service = ServiceBuilder::new().layer(verify_layer()).layer(awaited).service(reader());
     assert_unread("with a guard that is awaited", service, &refused).await;
 

@@ -7,13 +7,14 @@
 
 mod common;
 
-use common::vectors::{VERIFIABLE, Vector, read};
+use common::vectors::{VERIFIABLE, Vector, read, vector};
 use http::{HeaderMap, HeaderName, Uri, request::Parts};
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
-use tower_fc::{
-    Credentials, Dialect, Dialects, Presigner, RejectionKind, Scheme, Signer, parse_acs_date,
+use tower_fc::protocol::{
+    Dialect, Dialects, format_acs_date, format_http_date, parse_acs_date, parse_http_date,
 };
+use tower_fc::{Credentials, Presigner, RejectionKind, Scheme, Signer};
 
 impl Vector {
     fn verify(&self, dialects: impl Into<Dialects>) -> Result<Dialect, RejectionKind> {
@@ -36,31 +37,32 @@ impl Vector {
         }
     }
 
-    /// Why signing in the documented form does not reproduce this vector's
-    /// signature; `None` when it has to.
+    /// Why signing in the documented form does not reproduce this vector's signature;
+    /// `None` when it has to: when it verifies in that form, and says of itself what a
+    /// signer of that form says.
     fn left_out(&self) -> Option<&'static str> {
-        let sdk = self.dialect.as_str();
-        match self.scheme {
-            Scheme::Fc if sdk == "fc/go-gateway" => None,
-            Scheme::Fc => Some("an SDK's own dialect of FC"),
-            Scheme::FcPresigned => None,
-            Scheme::Acs if sdk == "acs/go" => None,
-            Scheme::Acs => Some("acs of another SDK than Go's"),
-            _ if sdk.ends_with("-doc") => Some("the way of the documented ACS3 samples"),
-            _ if self.signed_headers() != self.standard_headers() => {
-                Some("a general ACS3 request with another selection of headers")
-            }
-            _ => None,
+        if self.verify(Dialect::Standard).is_err() {
+            return Some("signed in another form");
         }
+        if self.scheme == Scheme::FcPresigned {
+            return None;
+        }
+        if self.listed_headers().is_some_and(|listed| listed != self.documented_headers()) {
+            return Some("signed with another selection of headers");
+        }
+        let (date, token) = self.own_headers();
+        if self.parts.headers.contains_key(token) && self.token.is_none() {
+            return Some("signed with an empty security token");
+        }
+        let is_written = match date {
+            "date" => self.parts.headers[date].as_bytes() == format_http_date(self.signed_at()),
+            _ => self.parts.headers[date].as_bytes() == format_acs_date(self.signed_at()),
+        };
+        (!is_written).then_some("dated in another form")
     }
 
-    fn signed_headers(&self) -> Vec<&str> {
-        let value = self.parts.headers["authorization"].to_str().unwrap();
-        let list = value.split_once("SignedHeaders=").unwrap().1.split(',').next().unwrap();
-        list.split(';').collect()
-    }
-
-    fn standard_headers(&self) -> Vec<&str> {
+    /// The headers that the documented form of `ACS3` signs, of those that are there.
+    fn documented_headers(&self) -> Vec<&str> {
         let is_signed =
             |name: &&str| name.starts_with("x-acs-") || ["host", "content-type"].contains(name);
         let mut names: Vec<_> =
@@ -69,18 +71,29 @@ impl Vector {
         names
     }
 
+    /// The headers that signing sets: of the date, and of the security token.
+    fn own_headers(&self) -> (&'static str, &'static str) {
+        match self.scheme {
+            Scheme::Fc | Scheme::FcPresigned => ("date", "x-fc-security-token"),
+            Scheme::Acs => ("date", "x-acs-security-token"),
+            _ => ("x-acs-date", "x-acs-security-token"),
+        }
+    }
+
+    /// When it says that it was signed.
+    fn signed_at(&self) -> SystemTime {
+        let (date, _) = self.own_headers();
+        let value = self.parts.headers[date].as_bytes();
+        let time = if date == "date" { parse_http_date(value) } else { parse_acs_date(value) };
+        time.unwrap_or_else(|| panic!("{}: {date} is no time", self.id))
+    }
+
     /// The request as it was before it was signed: without what signing adds.
     fn unsigned(&self) -> Parts {
         let mut parts = self.parts.clone();
-        for name in ["authorization", "date", "x-acs-date"] {
-            if name != "date" || self.scheme != Scheme::Acs3HmacSha256 {
-                parts.headers.remove(name);
-            }
-        }
-        for name in ["x-fc-security-token", "x-acs-security-token"] {
-            if self.token.is_some() {
-                parts.headers.remove(name);
-            }
+        let (date, token) = self.own_headers();
+        for name in ["authorization", date, token] {
+            parts.headers.remove(name);
         }
         parts
     }
@@ -99,8 +112,8 @@ fn every_vector_verifies_under_its_own_dialect_and_under_all_together() {
         if vector.verify(own) != Ok(own) {
             failed.push(format!("{} alone: {:?}", vector.id, vector.verify(own)));
         }
-        if vector.verify(Dialects::ALL).is_err() {
-            failed.push(format!("{} in all: {:?}", vector.id, vector.verify(Dialects::ALL)));
+        if vector.verify(Dialects::all()).is_err() {
+            failed.push(format!("{} in all: {:?}", vector.id, vector.verify(Dialects::all())));
         }
     }
     println!("{} vectors verified in {}", vectors.len(), file());
@@ -130,7 +143,7 @@ fn reproduce(vector: &Vector) -> Result<(), String> {
     }
     let signer = Signer::new(vector.credentials()).with_scheme(vector.scheme).unwrap();
     let mut parts = vector.unsigned();
-    let at = vector.timestamp;
+    let at = vector.signed_at();
     let mut stages = Vec::new();
     if let Some(expected) = &vector.canonical_request {
         let got = signer.canonical_request_at(&parts, at).unwrap().unwrap_or_default();
@@ -168,14 +181,10 @@ fn presign(vector: &Vector) -> Result<(), String> {
     // As of one second before its end, so that every vector has a lifetime.
     let lifetime = Duration::from_secs(1);
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(expires) - lifetime;
+    let mut parts = vector.parts.clone();
+    parts.uri = unsigned.parse().unwrap();
     let url = Presigner::new(vector.credentials())
-        .presign_at(
-            &vector.parts.method,
-            &unsigned.parse().unwrap(),
-            &vector.parts.headers,
-            lifetime,
-            now,
-        )
+        .presign_at(&parts, lifetime, now)
         .map_err(|error| error.to_string())?;
     let signature = |uri: &Uri| {
         let query = uri.query().unwrap();
@@ -204,7 +213,7 @@ fn what_the_client_changed_after_signing_is_refused() {
         assert_eq!(own, Err(RejectionKind::SignatureMismatch), "{} {}", vector.id, vector.note);
         let by_others = vector.note.contains("but verifies as");
         assert_eq!(
-            vector.verify(Dialects::ALL).is_ok(),
+            vector.verify(Dialects::all()).is_ok(),
             by_others,
             "{} {}",
             vector.id,
@@ -213,42 +222,72 @@ fn what_the_client_changed_after_signing_is_refused() {
     }
 }
 
-#[test]
-fn the_documented_example_of_acs3_gives_the_documented_signature() {
-    let request = http::Request::post(
-        "/?ImageId=win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd&RegionId=cn-shanghai",
-    )
-    .header("host", "ecs.cn-shanghai.aliyuncs.com")
-    .header("x-acs-action", "RunInstances")
-    .header(
-        "x-acs-content-sha256",
-        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-    )
-    .header("x-acs-signature-nonce", "3156853299f313e23d1673dc12e1703d")
-    .header("x-acs-version", "2014-05-26");
+/// The line of a request that is signed in the documented form, with no field but those
+/// that are needed.
+fn line(scheme: Scheme, dialect: &str, target: &str, time: SystemTime) -> String {
+    let credentials = Credentials::new("id", "secret").unwrap();
+    let signer = Signer::new(credentials).with_scheme(scheme).unwrap();
+    let request = http::Request::get(target).header("host", "demo.example").header("accept", "*/*");
     let (mut parts, ()) = request.body(()).unwrap().into_parts();
-    let credentials = Credentials::new("YourAccessKeyId", "YourAccessKeySecret").unwrap();
-    let signer = Signer::new(credentials).with_scheme(Scheme::Acs3HmacSha256).unwrap();
-    signer.sign_at(&mut parts, parse_acs_date(b"2023-10-26T10:22:32Z").unwrap()).unwrap();
-    assert_eq!(
-        parts.headers["authorization"],
-        "ACS3-HMAC-SHA256 Credential=YourAccessKeyId,SignedHeaders=host;x-acs-action;\
-         x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version,\
-         Signature=06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0"
-    );
+    signer.sign_at(&mut parts, time).unwrap();
+    let text = |value: &http::HeaderValue| value.to_str().unwrap().to_owned();
+    let headers: Vec<_> =
+        parts.headers.iter().map(|(name, value)| [name.to_string(), text(value)]).collect();
+    let line = serde_json::json!({
+        "id": format!("{scheme} {dialect} {target}"),
+        "scheme": scheme.name().trim_end_matches("-sm3"),
+        "dialect": dialect,
+        "method": "GET",
+        "url": target,
+        "headers": headers,
+        "access_key_id": "id",
+        "access_key_secret": "secret",
+        "timestamp": String::from_utf8_lossy(&format_acs_date(time)),
+    });
+    line.to_string()
 }
 
 #[test]
-fn the_documented_example_of_fc_gives_the_documented_resource() {
-    let target = "/2016-08-15/proxy/service-name/func-name/path-with-%20-space/action\
-                  ?x=1&a=2&x=3&with%20space=foo%20bar";
-    let (parts, ()) = http::Request::get(target).body(()).unwrap().into_parts();
-    let signer = Signer::new(Credentials::new("id", "secret").unwrap());
-    let text = signer.string_to_sign_at(&parts, SystemTime::UNIX_EPOCH).unwrap();
-    assert_eq!(
-        String::from_utf8(text).unwrap(),
-        "GET\n\n\nThu, 01 Jan 1970 00:00:00 GMT\n\
-         /2016-08-15/proxy/service-name/func-name/path-with- -space/action\n\
-         a=2\nwith space=foo bar\nx=1\nx=3"
-    );
+fn a_vector_needs_few_fields_and_may_have_a_dialect_of_another_name() {
+    let time = parse_acs_date(b"2026-11-21T17:57:00Z").unwrap();
+    for scheme in Scheme::ALL.iter().filter(|scheme| **scheme != Scheme::FcPresigned) {
+        let dialects: &[_] = match scheme {
+            Scheme::Fc => &["standard", "fc/go-gateway", "fc/py-fc2"],
+            Scheme::Acs => &["standard", "acs/go", "acs/py"],
+            _ => &["standard", "acs3/py"],
+        };
+        for dialect in dialects {
+            // What is the end of a presigned URL is none of another request, though it be
+            // over, or far off.
+            for target in ["/a%20b?c=d", "/?x-fc-expires=1700000000", "/?x-fc-expires=2000000000"] {
+                let vector = vector(&line(*scheme, dialect, target, time)).unwrap();
+                if vector.verify(vector.own_dialect()).is_err() {
+                    // Python signs the date, whatever is in the query.
+                    assert!(*dialect == "fc/py-fc2" && target.contains("expires"), "{}", vector.id);
+                }
+                assert_eq!(
+                    vector.verify(Dialect::Standard),
+                    Ok(Dialect::Standard),
+                    "{}",
+                    vector.id
+                );
+                assert_eq!(vector.left_out(), None, "{}", vector.id);
+                assert_eq!(reproduce(&vector), Ok(()), "{}", vector.id);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_another_signer_would_write_is_left_out_of_signing() {
+    let time = parse_acs_date(b"2026-11-21T17:57:00Z").unwrap();
+    let good = vector(&line(Scheme::Acs3HmacSha256, "acs3/py", "/a?b=c", time)).unwrap();
+    assert_eq!(good.left_out(), None);
+    let mut tampered = good.clone();
+    tampered.parts.method = http::Method::PUT;
+    assert_eq!(tampered.left_out(), Some("signed in another form"));
+    // Not signed, so that it verifies; a signer would sign it.
+    let mut unlisted = good.clone();
+    unlisted.parts.headers.insert("content-type", "text/plain".parse().unwrap());
+    assert_eq!(unlisted.left_out(), Some("signed with another selection of headers"));
 }

@@ -1,94 +1,32 @@
 //! `VerifyLayer` and `AsyncVerifyLayer` in tower stacks.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
-use bytes::Bytes;
-use common::{
-    ID, SECRET, TOKEN, at, call, clock, credentials, key, keys, read, read_error, signed,
-    signed_at, signer, temporary_credentials, verifier, verify_layer,
+use crate::common::bodies::{Passed, Pieces};
+use crate::common::services::{greeter, text, unreachable};
+use crate::common::{
+    ID, SECRET, at, call, clock, credentials, get, key, presigned, read, read_error, refusal,
+    signed, signed_at, signed_by, temporary_credentials, verifier, verify_layer,
 };
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
-use http_body_util::{BodyExt as _, Full};
-use std::collections::HashMap;
+use http_body_util::BodyExt as _;
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
-use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower_fc::clock::FixedClock;
+use tower_fc::keys::{KeyStoreError, VerifyingKey};
+use tower_fc::protocol::{Dialect, Schemes};
+use tower_fc::verify::Mode;
 use tower_fc::verify::Verify;
 use tower_fc::{
-    Credentials, Dialect, ErrorKind, KeyStoreError, Keys, Mode, Presigner, Rejection,
-    RejectionKind, Scheme, Schemes, Signer, SigningKey, StaticKeys, VerifiedCaller, Verifier,
+    Credentials, Rejection, RejectionKind, Scheme, Signer, StaticKeys, VerifiedCaller, Verifier,
     VerifyLayer,
 };
-
-/// A body without `Default` and without `From` of anything.
-#[derive(Debug)]
-struct NoDefault(Full<Bytes>);
-
-impl Body for NoDefault {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Pin::new(&mut self.0).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.0.size_hint()
-    }
-}
-
-/// What an inner service that must not be called says if it is.
-fn unreachable<B>()
--> impl Service<Request<B>, Response = Response<NoDefault>, Error = Infallible, Future: Send>
-+ Clone
-+ Send
-+ 'static
-where
-    B: Send + 'static,
-{
-    service_fn(|_: Request<B>| async { panic!("the inner service was called") })
-}
-
-/// Answers 200 with the access key id of the caller, or `anonymous`.
-fn greeter<B>()
--> impl Service<Request<B>, Response = Response<NoDefault>, Error = Infallible, Future: Send>
-+ Clone
-+ Send
-+ 'static
-where
-    B: Send + 'static,
-{
-    service_fn(|request: Request<B>| {
-        let caller = request.extensions().get::<VerifiedCaller>();
-        let name = caller.map_or("anonymous", VerifiedCaller::access_key_id).to_owned();
-        std::future::ready(Ok(Response::new(NoDefault(Full::from(name)))))
-    })
-}
-
-fn get(target: &str) -> Request<()> {
-    Request::get(target).body(()).unwrap()
-}
-
-fn rejection_of<B>(response: &Response<B>) -> RejectionKind {
-    response.extensions().get::<Rejection>().expect("a rejection is in the extensions").kind()
-}
 
 #[tokio::test]
 async fn a_signed_request_passes_and_is_answered_by_the_inner_service() {
@@ -172,11 +110,30 @@ async fn what_is_not_signed_right_is_refused_as_function_compute_does() {
     ] {
         let response = call(&mut verify_layer().layer(unreachable()), request).await.unwrap();
         assert_eq!(response.status(), 403, "{name}");
-        assert_eq!(rejection_of(&response), kind, "{name}");
+        assert_eq!(refusal(&response), Some(kind), "{name}");
         assert_eq!(response.headers()[CONTENT_TYPE], "application/json", "{name}");
         assert!(response.headers().contains_key("x-fc-request-id"), "{name}");
         let expected = (code.to_owned(), message.to_owned());
         assert_eq!(read_error(response).await, expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_judged_as_of_what_the_clock_of_the_layer_says() {
+    let header = |scheme| signed_at(get("/"), scheme, at(0));
+    let skewed = Some(RejectionKind::RequestTimeTooSkewed);
+    for (request, now, expected) in [
+        (header(Scheme::Fc), at(900), None),
+        (header(Scheme::Fc), at(901), skewed),
+        (header(Scheme::Acs3HmacSha256), at(-900), None),
+        (header(Scheme::Acs3HmacSha256), at(-901), skewed),
+        (presigned(get("/"), credentials(), 600), at(599), None),
+        (presigned(get("/"), credentials(), 600), at(600), Some(RejectionKind::Expired)),
+    ] {
+        let verifier = verifier().with_schemes(Schemes::all());
+        let layer = VerifyLayer::new(verifier).with_clock(FixedClock::at(now));
+        let response = call(&mut layer.layer(greeter()), request).await.unwrap();
+        assert_eq!(refusal(&response), expected, "{now:?}");
     }
 }
 
@@ -209,8 +166,8 @@ async fn a_request_id_has_the_form_of_the_gateway_and_is_new_each_time() {
         assert!(parts[0] == "1" && parts.iter().all(hex), "{id}");
         let seconds = Duration::from_secs(u64::from_str_radix(parts[1], 16).unwrap());
         let time = SystemTime::UNIX_EPOCH + seconds;
-        let off = SystemTime::now().duration_since(time).unwrap();
-        assert!(off < Duration::from_secs(60), "{id}");
+        // That of the layer's clock.
+        assert_eq!(time, at(0), "{id}");
         ids.insert(id);
     }
     assert_eq!(ids.len(), 100);
@@ -270,31 +227,17 @@ async fn the_identity_is_in_the_extensions_of_the_request() {
     let hashed = signed_at(hashed, Scheme::Acs3HmacSha256, at(0));
     assert!(caller(|verifier| verifier, hashed).await.covers_body());
 
-    let (presigned, end) = presigned("/a?x=1", &credentials(), 600);
-    let presigned = caller(|verifier| verifier.with_schemes(Scheme::FcPresigned), presigned).await;
-    assert_eq!(presigned.scheme(), Scheme::FcPresigned);
-    assert_eq!((presigned.signed_at(), presigned.expires_at()), (None, Some(end)));
-    assert!(!presigned.covers_body());
-    assert_eq!(covers(&presigned, &names), [true, false, true, false, false, false]);
-}
-
-fn presigned(target: &str, credentials: &Credentials, lifetime: u64) -> (Request<()>, SystemTime) {
-    let request = get(target);
-    let url = Presigner::new(credentials.clone())
-        .presign_at(
-            request.method(),
-            request.uri(),
-            request.headers(),
-            Duration::from_secs(lifetime),
-            at(0),
-        )
-        .unwrap();
-    (get(&url.uri().to_string()), url.expires_at())
+    let url = presigned(get("/a?x=1"), credentials(), 600);
+    let url = caller(|verifier| verifier.with_schemes(Scheme::FcPresigned), url).await;
+    assert_eq!(url.scheme(), Scheme::FcPresigned);
+    assert_eq!((url.signed_at(), url.expires_at()), (None, Some(at(600))));
+    assert!(!url.covers_body());
+    assert_eq!(covers(&url, &names), [true, false, true, false, false, false]);
 }
 
 #[tokio::test]
 async fn optional_lets_absent_credentials_pass_and_bad_ones_never() {
-    let verifier = verifier().with_schemes(Schemes::ALL);
+    let verifier = verifier().with_schemes(Schemes::all());
     let layer = VerifyLayer::new(verifier).with_clock(clock()).with_mode(Mode::Optional);
     let mut service = layer.layer(greeter());
     let response = call(&mut service, get("/")).await.unwrap();
@@ -340,7 +283,7 @@ async fn optional_lets_absent_credentials_pass_and_bad_ones_never() {
         ),
     ] {
         let response = call(&mut service, request).await.unwrap();
-        assert_eq!(rejection_of(&response), kind, "{name}");
+        assert_eq!(refusal(&response), Some(kind), "{name}");
         assert_eq!(response.status(), 403, "{name}");
     }
 }
@@ -360,7 +303,7 @@ async fn exempt_requests_pass_whatever_credentials_they_carry() {
     let post = Request::post("/health").body(()).unwrap();
     for request in [post, get("/healthy"), get("/health/"), get("/health/../x"), get("//health")] {
         let response = call(&mut service, request).await.unwrap();
-        assert_eq!(rejection_of(&response), RejectionKind::MissingCredentials);
+        assert_eq!(refusal(&response), Some(RejectionKind::MissingCredentials));
     }
 }
 
@@ -376,7 +319,7 @@ async fn credentials_are_taken_out_of_what_the_inner_service_sees_when_asked_to(
     ];
     let echo = service_fn(move |request: Request<()>| async move {
         let there = names.map(|name| request.headers().contains_key(name));
-        Ok::<_, Infallible>(Response::new(NoDefault(Full::from(format!("{there:?}")))))
+        Ok::<_, Infallible>(Response::new(text(format!("{there:?}"))))
     });
     let request = |scheme| {
         let signer = Signer::new(temporary_credentials()).with_scheme(scheme).unwrap();
@@ -442,20 +385,8 @@ async fn trailers_and_errors_of_a_response_body_pass() {
         let trailers = http::HeaderMap::from_iter([(CONTENT_TYPE, "a/b".parse().unwrap())]);
         let frames = [Ok(Frame::data(Bytes::from("x"))), Ok(Frame::trailers(trailers))];
         let frames = frames.into_iter().chain([Err(Broken(Rc::new(1)))]);
-        Ok::<_, Infallible>(Response::new(Frames(frames.collect())))
+        Ok::<_, Infallible>(Response::new(Pieces::from_frames(frames)))
     }));
-    struct Frames(std::collections::VecDeque<Result<Frame<Bytes>, Broken>>);
-    impl Body for Frames {
-        type Data = Bytes;
-        type Error = Broken;
-
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-            Poll::Ready(self.0.pop_front())
-        }
-    }
     let response = call(&mut service, signed(get("/"))).await.unwrap();
     let mut body = response.into_body();
     assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "x");
@@ -472,7 +403,7 @@ async fn the_error_of_the_inner_service_passes_unchanged() {
 
     let mut service: Verify<_, _, _, _> =
         verify_layer().layer(service_fn(|_: Request<()>| async {
-            Err::<Response<NoDefault>, _>(Plain(Rc::new(7)))
+            Err::<Response<Passed>, _>(Plain(Rc::new(7)))
         }));
     let error: Plain = call(&mut service, signed(get("/"))).await.unwrap_err();
     assert_eq!(error, Plain(Rc::new(7)));
@@ -482,17 +413,10 @@ async fn the_error_of_the_inner_service_passes_unchanged() {
 
 #[tokio::test]
 async fn a_grpc_request_is_refused_the_grpc_way() {
-    let skewed = || signed_at(Request::post("/s/m"), at(-3600));
-    fn signed_at(request: http::request::Builder, time: SystemTime) -> Request<()> {
-        common::signed_at(
-            request.header(CONTENT_TYPE, "application/grpc").body(()).unwrap(),
-            Scheme::Fc,
-            time,
-        )
-    }
     let unsigned = |content_type: &str| {
         Request::post("/s/m").header(CONTENT_TYPE, content_type).body(()).unwrap()
     };
+    let skewed = signed_at(unsigned("application/grpc"), Scheme::Fc, at(-3600));
     let mut service = verify_layer().layer(unreachable());
     for content_type in [
         "application/grpc",
@@ -513,11 +437,11 @@ async fn a_grpc_request_is_refused_the_grpc_way() {
         let answered = response.headers()[CONTENT_TYPE].to_str().unwrap();
         assert!(answered.starts_with("application/grpc"), "{content_type}");
         assert!(response.headers().contains_key("x-fc-request-id"), "{content_type}");
-        assert_eq!(rejection_of(&response), RejectionKind::MissingCredentials);
+        assert_eq!(refusal(&response), Some(RejectionKind::MissingCredentials));
         assert!(response.body().is_end_stream(), "{content_type}");
         assert_eq!(read(response).await, "", "{content_type}");
     }
-    let response = call(&mut service, skewed()).await.unwrap();
+    let response = call(&mut service, skewed).await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["grpc-status"], "7");
     let message = response.headers()["grpc-message"].to_str().unwrap();
@@ -543,7 +467,7 @@ async fn a_closure_answers_refusals_in_its_own_way() {
     assert_eq!(response.headers()["www-authenticate"], "FC");
     assert!(!response.headers().contains_key("x-fc-request-id"));
     // The rejection is there whatever the answer.
-    assert_eq!(rejection_of(&response), RejectionKind::MissingCredentials);
+    assert_eq!(refusal(&response), Some(RejectionKind::MissingCredentials));
     assert_eq!(read(response).await, "/a?b MissingCredentials");
 }
 
@@ -563,7 +487,7 @@ async fn a_key_store_that_is_down_is_503_and_the_inner_service_is_not_called() {
     let count = Arc::clone(&asked);
     let store = move |_: &str| {
         count.fetch_add(1, Ordering::SeqCst);
-        Err::<SigningKey, _>(KeyStoreError::new("password of the database is hunter2"))
+        Err::<VerifyingKey, _>(KeyStoreError::new("password of the database is hunter2"))
     };
     // Not even where credentials are optional.
     let layer =
@@ -571,7 +495,7 @@ async fn a_key_store_that_is_down_is_503_and_the_inner_service_is_not_called() {
     let mut service = layer.layer(unreachable());
     let response = call(&mut service, signed(get("/"))).await.unwrap();
     assert_eq!(response.status(), 503);
-    assert_eq!(rejection_of(&response), RejectionKind::KeyStoreUnavailable);
+    assert_eq!(refusal(&response), Some(RejectionKind::KeyStoreUnavailable));
     let (code, message) = read_error(response).await;
     assert_eq!(code, "ServiceUnavailable");
     assert_eq!(message, "access keys cannot be looked up at the moment");
@@ -590,15 +514,15 @@ async fn a_key_store_that_is_down_is_503_and_the_inner_service_is_not_called() {
 
 #[tokio::test]
 async fn awaited_keys_that_cannot_be_had_are_503_too() {
-    let store = |_: String| async { Err::<SigningKey, _>(KeyStoreError::new("timed out")) };
+    let store = |_: String| async { Err::<VerifyingKey, _>(KeyStoreError::new("timed out")) };
     let layer = VerifyLayer::new(Verifier::new(store)).with_clock(clock()).awaiting_keys();
     let response = call(&mut layer.layer(unreachable()), signed(get("/"))).await.unwrap();
     assert_eq!(response.status(), 503);
-    assert_eq!(rejection_of(&response), RejectionKind::KeyStoreUnavailable);
+    assert_eq!(refusal(&response), Some(RejectionKind::KeyStoreUnavailable));
 }
 
 /// Keys that take a moment to come.
-async fn slow_keys(id: String) -> Result<Vec<SigningKey>, KeyStoreError> {
+async fn slow_keys(id: String) -> Result<Vec<VerifyingKey>, KeyStoreError> {
     tokio::task::yield_now().await;
     Ok(if id == ID { vec![key()] } else { Vec::new() })
 }
@@ -667,8 +591,8 @@ async fn awaited_keys_do_all_that_the_layer_was_told() {
         let caller = request.extensions().get::<VerifiedCaller>();
         let name = caller.map_or("anonymous", VerifiedCaller::access_key_id);
         let stripped = !request.headers().contains_key(AUTHORIZATION);
-        let text = format!("{name} {stripped}");
-        Ok::<_, Infallible>(Response::new(NoDefault(Full::from(text))))
+        let shown = format!("{name} {stripped}");
+        Ok::<_, Infallible>(Response::new(text(shown)))
     }));
     let mut bad = get("/health");
     bad.headers_mut().insert(AUTHORIZATION, "FC x:y".parse().unwrap());
@@ -693,230 +617,9 @@ async fn the_error_of_the_inner_service_of_awaited_keys_passes_unchanged() {
     struct Plain(u8);
     let layer = VerifyLayer::new(Verifier::new(slow_keys)).with_clock(clock()).awaiting_keys();
     let mut service =
-        layer.layer(service_fn(|_: Request<()>| async { Err::<Response<NoDefault>, _>(Plain(7)) }));
+        layer.layer(service_fn(|_: Request<()>| async { Err::<Response<Passed>, _>(Plain(7)) }));
     let error: Plain = call(&mut service, signed(get("/"))).await.unwrap_err();
     assert_eq!(error, Plain(7));
-}
-
-fn layer_of(
-    keys: StaticKeys,
-    now: SystemTime,
-) -> VerifyLayer<StaticKeys, tower_fc::FcResponse, tower_fc::FixedClock> {
-    let verifier = Verifier::new(keys).with_schemes(Schemes::ALL);
-    VerifyLayer::new(verifier).with_clock(tower_fc::FixedClock::at(now))
-}
-
-async fn outcome(
-    keys: &StaticKeys,
-    request: &Request<()>,
-    now: SystemTime,
-) -> Option<RejectionKind> {
-    let mut service = layer_of(keys.clone(), now).layer(greeter());
-    let response = call(&mut service, request.clone()).await.unwrap();
-    response.extensions().get::<Rejection>().map(Rejection::kind)
-}
-
-fn signed_with(secret: &str) -> Request<()> {
-    let mut request = get("/");
-    let credentials = Credentials::new(ID, secret).unwrap();
-    Signer::new(credentials).sign_request_at(&mut request, at(0)).unwrap();
-    request
-}
-
-#[tokio::test]
-async fn each_of_several_secrets_verifies() {
-    let keys = StaticKeys::from_secrets([(ID, "one"), (ID, "two"), (ID, "three")]).unwrap();
-    for secret in ["one", "two", "three"] {
-        assert_eq!(outcome(&keys, &signed_with(secret), at(0)).await, None, "{secret}");
-    }
-    let four = outcome(&keys, &signed_with("four"), at(0)).await;
-    assert_eq!(four, Some(RejectionKind::SignatureMismatch));
-
-    let map: HashMap<String, Vec<SigningKey>> =
-        HashMap::from([(ID.to_owned(), vec![SigningKey::new("one").unwrap(), key()])]);
-    let mut service = VerifyLayer::new(Verifier::new(map)).with_clock(clock()).layer(greeter());
-    assert_eq!(call(&mut service, signed_with("one")).await.unwrap().status(), 200);
-    assert_eq!(call(&mut service, signed_with(SECRET)).await.unwrap().status(), 200);
-    assert_eq!(call(&mut service, signed_with("two")).await.unwrap().status(), 403);
-}
-
-#[tokio::test]
-async fn an_old_secret_works_until_its_end_and_not_a_moment_longer() {
-    let old = SigningKey::new("old").unwrap().with_not_after(at(100));
-    let rotating =
-        StaticKeys::new().with_key(ID, SigningKey::new("new").unwrap()).with_key(ID, old.clone());
-    let by_old = signed_with("old");
-    assert_eq!(outcome(&rotating, &by_old, at(99)).await, None);
-    let last_moment = at(100) - Duration::from_nanos(1);
-    assert_eq!(outcome(&rotating, &by_old, last_moment).await, None);
-    let mismatch = Some(RejectionKind::SignatureMismatch);
-    assert_eq!(outcome(&rotating, &by_old, at(100)).await, mismatch);
-    assert_eq!(outcome(&rotating, &signed_with("new"), at(100)).await, None);
-
-    // With no live secret left there is no such key.
-    let alone = StaticKeys::new().with_key(ID, old);
-    assert_eq!(outcome(&alone, &by_old, at(99)).await, None);
-    let unknown = Some(RejectionKind::UnknownAccessKey);
-    assert_eq!(outcome(&alone, &by_old, at(100)).await, unknown);
-}
-
-#[tokio::test]
-async fn a_security_token_that_belongs_to_a_key_has_to_be_there() {
-    let bound = key().with_security_token(TOKEN).unwrap();
-    let bound = StaticKeys::new().with_key(ID, bound);
-    let other = credentials().with_security_token("another-token").unwrap();
-    let mismatch = Some(RejectionKind::SignatureMismatch);
-    for scheme in [Scheme::Fc, Scheme::Acs3HmacSha256, Scheme::Acs] {
-        for (name, credentials, expected) in [
-            ("its token", temporary_credentials(), None),
-            ("another token", other.clone(), mismatch),
-            ("no token", credentials(), mismatch),
-        ] {
-            let mut request = get("/");
-            let signer = Signer::new(credentials).with_scheme(scheme).unwrap();
-            signer.sign_request_at(&mut request, at(0)).unwrap();
-            let got = outcome(&bound, &request, at(0)).await;
-            assert_eq!(got, expected, "{scheme}, {name}");
-            // A key that is bound to none takes any, signed as it is.
-            assert_eq!(outcome(&keys(), &request, at(0)).await, None, "{scheme}, {name}");
-        }
-    }
-    for (name, credentials, expected) in [
-        ("its token", temporary_credentials(), None),
-        ("another token", other, mismatch),
-        ("no token", credentials(), mismatch),
-    ] {
-        let (request, _) = presigned("/", &credentials, 60);
-        assert_eq!(outcome(&bound, &request, at(0)).await, expected, "presigned, {name}");
-    }
-}
-
-#[tokio::test]
-async fn the_clock_may_differ_by_fifteen_minutes_and_no_more() {
-    let nano = Duration::from_nanos(1);
-    for scheme in [Scheme::Fc, Scheme::Acs3HmacSha256, Scheme::Acs] {
-        let request = signed_at(get("/"), scheme, at(0));
-        for (name, now, passes) in [
-            ("exactly 15 minutes late", at(900), true),
-            ("a second later", at(901), false),
-            ("a moment later", at(900) + nano, false),
-            ("exactly 15 minutes early", at(-900), true),
-            ("a second earlier", at(-901), false),
-            ("a moment earlier", at(-900) - nano, false),
-            ("at the epoch", SystemTime::UNIX_EPOCH, false),
-        ] {
-            let expected = (!passes).then_some(RejectionKind::RequestTimeTooSkewed);
-            let got = outcome(&keys(), &request, now).await;
-            assert_eq!(got, expected, "{scheme}, {name}");
-        }
-    }
-    // Another difference.
-    let verifier = verifier().with_max_skew(Duration::from_secs(5));
-    let request = signed(get("/")).into_parts().0;
-    assert!(verifier.verify_at(&request, at(5)).is_ok());
-    assert!(verifier.verify_at(&request, at(6)).is_err());
-    let zero = common::verifier().with_max_skew(Duration::ZERO);
-    assert!(zero.verify_at(&request, at(0)).is_ok());
-    assert!(zero.verify_at(&request, at(1)).is_err());
-    let forever = common::verifier().with_max_skew(Duration::MAX);
-    assert!(forever.verify_at(&request, SystemTime::UNIX_EPOCH).is_ok());
-}
-
-#[tokio::test]
-async fn a_presigned_url_works_until_it_expires() {
-    let (request, end) = presigned("/report?month=5", &credentials(), 600);
-    assert_eq!(end, at(600));
-    for (now, expected) in [
-        (at(0), None),
-        (at(599), None),
-        (at(600), Some(RejectionKind::Expired)),
-        (at(601), Some(RejectionKind::Expired)),
-        (at(-7 * 86_400 + 600), None),
-        (at(-7 * 86_400 + 599), Some(RejectionKind::ExpiresTooLate)),
-    ] {
-        assert_eq!(outcome(&keys(), &request, now).await, expected);
-    }
-    // By default presigned URLs are not accepted.
-    let response = call(&mut verify_layer().layer(unreachable()), request).await.unwrap();
-    assert_eq!(rejection_of(&response), RejectionKind::UnsupportedScheme);
-}
-
-#[tokio::test]
-async fn a_nonce_that_is_required_has_to_be_there_and_signed() {
-    let verifier = verifier().with_schemes(Schemes::ALL).with_required_nonce();
-    let layer = VerifyLayer::new(verifier).with_clock(clock());
-    let by = |signer: Signer| {
-        let mut request = get("/");
-        signer.sign_request_at(&mut request, at(0)).unwrap();
-        request
-    };
-    let missing = Some(RejectionKind::MissingNonce);
-    let mut empty = get("/");
-    empty.headers_mut().insert("x-fc-signature-nonce", "".parse().unwrap());
-    let mut added = by(signer(Scheme::Acs3HmacSha256));
-    added.headers_mut().insert("x-acs-signature-nonce", "1".parse().unwrap());
-    let mut changed = by(signer(Scheme::Fc).with_nonce());
-    changed.headers_mut().insert("x-fc-signature-nonce", "1".parse().unwrap());
-    for (name, request, expected) in [
-        ("fc", by(signer(Scheme::Fc).with_nonce()), None),
-        ("acs3", by(signer(Scheme::Acs3HmacSha256).with_nonce()), None),
-        ("acs", by(signer(Scheme::Acs).with_nonce()), None),
-        ("fc without", by(signer(Scheme::Fc)), missing),
-        ("acs3 without", by(signer(Scheme::Acs3HmacSha256)), missing),
-        ("acs without", by(signer(Scheme::Acs)), missing),
-        ("a presigned URL", presigned("/", &credentials(), 60).0, missing),
-        ("an empty one", signed(empty), missing),
-        ("added afterwards", added, Some(RejectionKind::UnsignedHeader)),
-        ("changed afterwards", changed, Some(RejectionKind::SignatureMismatch)),
-    ] {
-        let response = call(&mut layer.layer(greeter()), request).await.unwrap();
-        let got = response.extensions().get().map(Rejection::kind);
-        assert_eq!(got, expected, "{name}");
-    }
-}
-
-#[tokio::test]
-async fn settings_that_would_never_hold_are_errors_when_they_are_made() {
-    use tower_fc::Ambiguity;
-    for ambiguity in [Ambiguity::QueryCredentials, Ambiguity::AbsentHeader] {
-        let error = verifier().with_insecure_allowance(ambiguity).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidSetting);
-    }
-    assert!(verifier().with_insecure_allowance(Ambiguity::PathSlash).is_ok());
-}
-
-#[tokio::test]
-async fn keys_can_be_asked_of_anything_that_finds_them() {
-    let map = HashMap::from([(ID.to_owned(), key())]);
-    let tree = std::collections::BTreeMap::from([(ID.to_owned(), [key()])]);
-    let shared: Arc<HashMap<_, _>> = Arc::new(map.clone());
-    let dynamic: Arc<dyn tower_fc::KeyStore> = Arc::new(map.clone());
-    let option = |id: &str| (id == ID).then(key);
-    let list = |id: &str| Keys::from(if id == ID { vec![key()] } else { Vec::new() });
-    let parts = signed(get("/")).into_parts().0;
-    let accepts = |id: Result<VerifiedCaller, Rejection>| id.unwrap().access_key_id() == ID;
-    assert!(accepts(Verifier::new(map).verify_at(&parts, at(0))));
-    assert!(accepts(Verifier::new(tree).verify_at(&parts, at(0))));
-    assert!(accepts(Verifier::new(shared).verify_at(&parts, at(0))));
-    assert!(accepts(Verifier::new(dynamic).verify_at(&parts, at(0))));
-    assert!(accepts(Verifier::new(option).verify_at(&parts, at(0))));
-    assert!(accepts(Verifier::new(list).verify_at(&parts, at(0))));
-    assert!(accepts(Verifier::new(slow_keys).verify_async_at(&parts, at(0)).await));
-}
-
-#[test]
-fn debug_of_a_verifying_service_shows_no_secret() {
-    let bound = key().with_security_token(TOKEN).unwrap();
-    let layer = VerifyLayer::new(Verifier::new(StaticKeys::new().with_key(ID, bound)));
-    let awaited = layer.clone().awaiting_keys();
-    for text in [
-        format!("{layer:?}"),
-        format!("{:?}", layer.layer(())),
-        format!("{awaited:?}"),
-        format!("{:?}", awaited.layer(())),
-    ] {
-        assert!(!text.contains(SECRET) && !text.contains(TOKEN), "{text}");
-    }
 }
 
 #[tokio::test]
@@ -935,24 +638,18 @@ async fn an_observer_is_told_what_becomes_of_every_request() {
             });
         }
     };
-    let key = |secret: &str| SigningKey::new(secret).unwrap();
+    let key = |secret: &str| VerifyingKey::new(secret).unwrap();
     let keys = StaticKeys::new().with_key(ID, key("old")).with_key(ID, key("new"));
     let layer = VerifyLayer::new(Verifier::new(keys))
         .with_mode(Mode::Optional)
         .with_exemption(|_, uri| uri.path() == "/health")
         .with_observer(observe);
-    let mut service = layer.layer(service_fn(async |_: Request<()>| {
-        Ok::<_, Infallible>(Response::new(http_body_util::Empty::<bytes::Bytes>::new()))
-    }));
+    let mut service = layer.layer(greeter());
     let signed = |secret: &str| {
-        let mut request = Request::get("/").body(()).unwrap();
-        let credentials = Credentials::new(ID, secret).unwrap();
-        let now = std::time::SystemTime::now();
-        tower_fc::Signer::new(credentials).sign_request_at(&mut request, now).unwrap();
-        request
+        let signer = Signer::new(Credentials::new(ID, secret).unwrap());
+        signed_by(&signer, get("/"), SystemTime::now())
     };
-    let plain = |path: &str| Request::get(path).body(()).unwrap();
-    for request in [signed("old"), signed("new"), signed("no"), plain("/"), plain("/health")] {
+    for request in [signed("old"), signed("new"), signed("no"), get("/"), get("/health")] {
         call(&mut service, request).await.unwrap();
     }
     let expected = [

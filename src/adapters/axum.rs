@@ -41,8 +41,7 @@
 //! ```
 
 use crate::clock::{Clock, SystemClock};
-use crate::protocol::verifier::caller::VerifiedCaller;
-use crate::protocol::verifier::rejection::{Rejection, RejectionKind};
+use crate::protocol::{Rejection, RejectionKind, VerifiedCaller};
 use crate::response::{FcResponse, RejectionResponse};
 use ::axum::body::Body;
 use ::axum::extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri};

@@ -51,8 +51,8 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind};
-use crate::protocol::scheme::Scheme;
-use crate::protocol::signer::Signer;
+use crate::protocol::request::RequestRef;
+use crate::protocol::{Scheme, Signer};
 use ::reqwest::{Request, Response};
 use http::header::ACCEPT;
 use http::{Extensions, Uri};
@@ -118,8 +118,8 @@ impl<C: Clock> SignMiddleware<C> {
             return Err(Error::new(ErrorKind::InvalidSetting, rule));
         }
         let (method, headers) = (request.method(), request.headers());
-        let signature = self.signer.signature_now(method, &uri, headers, self.clock.now())?;
-        signature.set(request.headers_mut())
+        let head = RequestRef { method, uri: &uri, headers };
+        self.signer.signature_now(head, self.clock.now())?.set(request.headers_mut())
     }
 }
 

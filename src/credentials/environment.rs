@@ -1,7 +1,7 @@
 //! Credentials from environment variables.
 
 use crate::error::{Error, ErrorKind};
-use crate::protocol::key::Credentials;
+use crate::protocol::Credentials;
 use std::ffi::OsString;
 use zeroize::Zeroizing;
 

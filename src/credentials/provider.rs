@@ -1,5 +1,5 @@
 use crate::error::Error;
-use crate::protocol::key::Credentials;
+use crate::protocol::Credentials;
 use std::future::Future;
 
 /// Provides credentials that have to be awaited: by an STS client, a

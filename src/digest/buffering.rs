@@ -1,5 +1,4 @@
-use crate::protocol::crypto::hash::Hash;
-use crate::protocol::crypto::tag::Tag;
+use crate::protocol::crypto::{hash::Hash, tag::Tag};
 use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};

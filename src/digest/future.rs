@@ -2,7 +2,7 @@ use super::body::CheckedBody;
 use super::buffering::{Buffering, Unheld};
 use super::layer::refuse;
 use super::policy::Expected;
-use crate::protocol::verifier::rejection::{Rejection, RejectionKind};
+use crate::protocol::{Rejection, RejectionKind};
 use crate::response::{RejectionResponse, ResponseBody, ResponseFuture};
 use http::request::Parts;
 use http::{Request, Response};

@@ -1,6 +1,5 @@
 use super::policy::BodyPolicy;
-use crate::protocol::verifier::caller::VerifiedCaller;
-use crate::protocol::verifier::rejection::Rejection;
+use crate::protocol::{Rejection, VerifiedCaller};
 use crate::response::{FcResponse, RejectionResponse, answer};
 use bytes::Bytes;
 use http::Response;

@@ -1,4 +1,4 @@
-use crate::protocol::verifier::rejection::{Rejection, RejectionKind};
+use crate::protocol::{Rejection, RejectionKind};
 use http::HeaderName;
 use std::fmt;
 

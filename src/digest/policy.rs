@@ -1,9 +1,10 @@
 use super::mismatch::BodyDigestMismatch;
 use crate::headers::CONTENT_MD5;
-use crate::protocol::crypto::hash::{self, Algorithm, Hash};
-use crate::protocol::crypto::tag::Tag;
-use crate::protocol::verifier::caller::VerifiedCaller;
-use crate::protocol::verifier::rejection::{Rejection, RejectionKind};
+use crate::protocol::crypto::{
+    hash::{self, Algorithm, Hash},
+    tag::Tag,
+};
+use crate::protocol::{Rejection, RejectionKind, VerifiedCaller};
 use http::{Extensions, HeaderMap, HeaderName};
 
 /// Chooses which bodies are compared with their digest.

@@ -2,8 +2,10 @@ use super::buffering::{BufferedBody, Buffering, Limit, Unheld};
 use crate::awaiting::take_ready;
 use crate::error::{BoxError, Error, ErrorKind};
 use crate::headers::{CONTENT_MD5, X_ACS_CONTENT_SHA256};
-use crate::protocol::crypto::hash::{self, Algorithm, Hash, Md5Encoding};
-use crate::protocol::crypto::tag::Tag;
+use crate::protocol::crypto::{
+    hash::{self, Algorithm, Hash, Md5Encoding},
+    tag::Tag,
+};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request};
 use http_body::Body;

@@ -1,5 +1,5 @@
 use super::store::AsyncKeyStore;
-use crate::protocol::key::{KeyStoreError, Keys};
+use crate::protocol::{KeyStoreError, Keys};
 use moka::future::Cache;
 use std::fmt;
 use std::hash::BuildHasher;

@@ -1,7 +1,8 @@
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind};
 use crate::protocol::date::{from_unix, parse_acs_date};
-use crate::protocol::key::{KeyStore, KeyStoreError, Keys, VerifyingKey, access_key_id};
+use crate::protocol::key::access_key_id;
+use crate::protocol::{KeyStore, KeyStoreError, Keys, VerifyingKey};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

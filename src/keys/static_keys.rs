@@ -1,5 +1,5 @@
 use crate::error::Error;
-use crate::protocol::key::{Credentials, KeyStore, KeyStoreError, Keys, VerifyingKey};
+use crate::protocol::{Credentials, KeyStore, KeyStoreError, Keys, VerifyingKey};
 use std::collections::HashMap;
 use std::fmt;
 

@@ -1,4 +1,5 @@
-use crate::protocol::key::{IntoKeys, KeyStoreError, Keys};
+use crate::protocol::key::IntoKeys;
+use crate::protocol::{KeyStoreError, Keys};
 use std::future::Future;
 
 /// Finds the live secrets of an access key where they have to be awaited: a database, a vault, a service.

@@ -274,7 +274,6 @@ impl Civil {
 }
 
 /// Two decimal digits.
-#[inline(always)]
 fn two<const N: usize>(text: &[u8; N], at: usize) -> Option<u32> {
     let (tens, ones) = (text[at].wrapping_sub(b'0'), text[at + 1].wrapping_sub(b'0'));
     (tens < 10 && ones < 10).then(|| u32::from(tens * 10 + ones))

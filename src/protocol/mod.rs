@@ -16,6 +16,14 @@ pub(crate) mod scheme;
 pub(crate) mod signer;
 pub(crate) mod verifier;
 
+pub(crate) use key::{Credentials, KeyStore, KeyStoreError, Keys, VerifyingKey};
+pub(crate) use presigner::Presigner;
+pub(crate) use scheme::Scheme;
+pub(crate) use signer::Signer;
+pub(crate) use verifier::Verifier;
+pub(crate) use verifier::caller::VerifiedCaller;
+pub(crate) use verifier::rejection::{Rejection, RejectionKind};
+
 pub use date::{format_acs_date, format_http_date, parse_acs_date, parse_http_date};
 pub use dialect::{Dialect, Dialects};
 pub use presigner::PresignedUrl;

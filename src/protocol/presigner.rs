@@ -1,19 +1,20 @@
 //! Presigned URLs: the signature of scheme `FC` in the query.
 
-use super::canonical::rules::Form;
-use super::canonical::sink::Sink;
+use super::canonical::{rules::Form, sink::Sink};
 use super::date::{LAST, from_unix, to_unix};
 use super::dialect::Dialect;
 use super::key::Credentials;
-use super::request::{Head, ProtocolHeaders};
-use super::scheme::Scheme;
-use super::scheme::presigned::{self, Presigned};
-use super::scheme::terms::Terms;
+use super::request::{Head, ProtocolHeaders, RequestRef};
+use super::scheme::{
+    Scheme,
+    presigned::{self, Presigned},
+    terms::Terms,
+};
 use crate::error::{Error, ErrorKind};
-use http::header::{HeaderMap, HeaderValue};
+use http::header::HeaderValue;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{Method, Request, Uri};
+use http::{Request, Uri};
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -62,7 +63,7 @@ impl Presigner {
         lifetime: Duration,
         now: SystemTime,
     ) -> Result<PresignedUrl, Error> {
-        self.sign(&parts.method, &parts.uri, &parts.headers, lifetime, now)
+        self.sign(parts.into(), lifetime, now)
     }
 
     /// Presigns a whole request as of `now`. See [`Presigner::presign_at`].
@@ -75,21 +76,19 @@ impl Presigner {
         lifetime: Duration,
         now: SystemTime,
     ) -> Result<PresignedUrl, Error> {
-        self.sign(request.method(), request.uri(), request.headers(), lifetime, now)
+        self.sign(request.into(), lifetime, now)
     }
 
     fn sign(
         &self,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
+        request: RequestRef<'_>,
         lifetime: Duration,
         now: SystemTime,
     ) -> Result<PresignedUrl, Error> {
         let expires = end(lifetime, now)?;
-        let uri = self.unsigned(uri, expires)?;
+        let uri = self.unsigned(request.uri, expires)?;
         let mut signature = Vec::with_capacity(44);
-        look(method, &uri, headers, expires, |head, terms, form| {
+        look(RequestRef { uri: &uri, ..request }, expires, |head, terms, form| {
             let (tag, _) = terms.sign(head, form, self.credentials.key().keyed());
             tag.put_base64(&mut signature);
         });
@@ -112,7 +111,7 @@ impl Presigner {
         let expires = end(lifetime, now)?;
         let uri = self.unsigned(&parts.uri, expires)?;
         let mut text = Vec::new();
-        look(&parts.method, &uri, &parts.headers, expires, |head, terms, form| {
+        look(RequestRef { uri: &uri, ..parts.into() }, expires, |head, terms, form| {
             terms.write(head, form, &mut text);
         });
         Ok(text)
@@ -138,16 +137,10 @@ impl Presigner {
     }
 }
 
-/// Lends `look` what is signed of a request to this URI.
-fn look(
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
-    expires: u64,
-    look: impl FnOnce(&Head<'_>, &Terms<'_>, &Form),
-) {
+/// Lends `look` what is signed of a request.
+fn look(request: RequestRef<'_>, expires: u64, look: impl FnOnce(&Head<'_>, &Terms<'_>, &Form)) {
     let mut protocol = ProtocolHeaders::new();
-    let head = Head::of(method, uri, headers, &mut protocol);
+    let head = Head::of(request, &mut protocol);
     let expires = expires.to_string();
     let form = Dialect::standard(Scheme::FcPresigned.facts().family);
     look(&head, &Terms::FcPresigned(expires.as_bytes()), form);

@@ -1,11 +1,11 @@
 //! The head of a request: everything that can be signed, found in one scan.
 
-use super::canonical::rules::Collation;
-use super::canonical::sort;
+use super::canonical::{rules::Collation, sort};
 use crate::headers::{ACS_PREFIX, FC_PREFIX};
 use http::header::{DATE, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
 use http::uri::Authority;
-use http::{Method, Uri};
+use http::{Method, Request, Uri};
 use smallvec::SmallVec;
 
 /// A request without its body, and what of its headers can matter to a signature.
@@ -60,31 +60,48 @@ impl<'a> Field<'a> {
     }
 }
 
+/// What a request begins with, whoever holds it.
+#[derive(Clone, Copy)]
+pub(crate) struct RequestRef<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) uri: &'a Uri,
+    pub(crate) headers: &'a HeaderMap,
+}
+
+impl<'a> From<&'a Parts> for RequestRef<'a> {
+    fn from(parts: &'a Parts) -> Self {
+        Self { method: &parts.method, uri: &parts.uri, headers: &parts.headers }
+    }
+}
+
+impl<'a, B> From<&'a Request<B>> for RequestRef<'a> {
+    fn from(request: &'a Request<B>) -> Self {
+        Self { method: request.method(), uri: request.uri(), headers: request.headers() }
+    }
+}
+
 /// A header that is about to be set in place of all of its name, or removed.
 pub(crate) type Change<'a> = (&'a HeaderName, Option<&'a HeaderValue>);
 
 impl<'a> Head<'a> {
     /// Of a request. The headers that a trigger acts upon are listed in `protocol`.
-    #[inline(always)] // Moving it costs more than half of what making it does.
+    #[inline(always)] // Saves a move, 1 % of verifying.
     pub(crate) fn of<'h: 'a>(
-        method: &'h Method,
-        uri: &'h Uri,
-        headers: &'h HeaderMap,
+        request: RequestRef<'h>,
         protocol: &'a mut ProtocolHeaders<'h>,
     ) -> Self {
-        Self::with(method, uri, headers, &[], protocol)
+        Self::with(request, &[], protocol)
     }
 
     /// Of a request as it will be after these changes: to `date`, and to headers that a
     /// trigger acts upon.
     #[inline(always)] // As above.
     pub(crate) fn with<'h: 'a>(
-        method: &'h Method,
-        uri: &'h Uri,
-        headers: &'h HeaderMap,
+        request: RequestRef<'h>,
         changes: &[Change<'h>],
         protocol: &'a mut ProtocolHeaders<'h>,
     ) -> Self {
+        let RequestRef { method, uri, headers } = request;
         let none = Field::default();
         let mut head = Self {
             method,
@@ -216,7 +233,6 @@ pub(crate) fn trim(value: &[u8]) -> &[u8] {
 }
 
 /// Whether a gateway or a trigger acts upon headers of this name.
-#[inline] // A tenth of the scan of a header.
 pub(crate) fn is_protocol(name: &str) -> bool {
     name.starts_with(FC_PREFIX) || name.starts_with(ACS_PREFIX)
 }

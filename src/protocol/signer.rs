@@ -3,16 +3,14 @@
 use super::canonical::rules::Form;
 use super::dialect::Dialect;
 use super::key::Credentials;
-use super::request::{Change, Head, ProtocolHeaders};
-use super::scheme::authorization;
+use super::request::{Change, Head, ProtocolHeaders, RequestRef};
 use super::scheme::coverage::{self, List};
 use super::scheme::presigned::Presigned;
 use super::scheme::terms::Terms;
-use super::scheme::{Covers, Facts, Family, Scheme};
+use super::scheme::{Covers, Facts, Family, Scheme, authorization};
 use crate::error::{Error, ErrorKind};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Method, Uri};
 use std::time::SystemTime;
 
 /// Signs requests, whatever sends them.
@@ -119,8 +117,7 @@ impl Signer {
             return Err(Error::new(ErrorKind::InvalidNonce, rule));
         }
         let nonce = Some(text_value(nonce.as_bytes()));
-        let signature = self.signature(&parts.method, &parts.uri, &parts.headers, now, nonce)?;
-        signature.set(&mut parts.headers)
+        self.signature((&*parts).into(), now, nonce)?.set(&mut parts.headers)
     }
 
     /// Returns what would be signed as of `now`, with the nonce that the request
@@ -131,7 +128,7 @@ impl Signer {
     pub fn string_to_sign_at(&self, parts: &Parts, now: SystemTime) -> Result<Vec<u8>, Error> {
         let mut text = Vec::new();
         let set = self.set(now, None);
-        self.look(&parts.method, &parts.uri, &parts.headers, &set, |head, terms, form| {
+        self.look(parts.into(), &set, |head, terms, form| {
             terms.write(head, form, &mut text);
             Ok(text)
         })
@@ -153,7 +150,7 @@ impl Signer {
         }
         let mut text = Vec::new();
         let set = self.set(now, None);
-        self.look(&parts.method, &parts.uri, &parts.headers, &set, |head, terms, form| {
+        self.look(parts.into(), &set, |head, terms, form| {
             terms.write_text(head, form, &mut text);
             Ok(Some(text))
         })
@@ -162,14 +159,12 @@ impl Signer {
     /// The headers that sign a request as of `now`, which is not touched.
     pub(crate) fn signature(
         &self,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
+        request: RequestRef<'_>,
         now: SystemTime,
         nonce: Option<HeaderValue>,
     ) -> Result<SignatureHeaders, Error> {
         let set = self.set(now, nonce);
-        let authorization = self.look(method, uri, headers, &set, |head, terms, form| {
+        let authorization = self.look(request, &set, |head, terms, form| {
             let key = self.credentials.key();
             let (tag, _) = terms.sign(head, form, key.keyed());
             let id = self.credentials.access_key_id();
@@ -188,9 +183,7 @@ impl Signer {
     /// Lends `look` what is signed of a request once these headers are set.
     fn look<T>(
         &self,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
+        request: RequestRef<'_>,
         set: &SetHeaders,
         look: impl FnOnce(&Head<'_>, &Terms<'_>, &Form) -> Result<T, Error>,
     ) -> Result<T, Error> {
@@ -203,7 +196,7 @@ impl Signer {
         // Without a nonce of ours, one that the request has stays.
         let changes = if set.nonce.is_some() { &changes[..] } else { &changes[..2] };
         let mut protocol = ProtocolHeaders::new();
-        let head = Head::with(method, uri, headers, changes, &mut protocol);
+        let head = Head::with(request, changes, &mut protocol);
         let mut list = List::new();
         if let Covers::Listed { .. } = facts.covers {
             coverage::list_documented(&head, &mut list);

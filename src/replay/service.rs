@@ -1,8 +1,7 @@
 use super::guard::{Claimed, ReplayClaim, ReplayGuard, ReplayGuardError, ReplayGuardErrorKind};
 use super::layer::ReplayLayer;
 use crate::clock::{Clock, SystemClock};
-use crate::protocol::verifier::caller::VerifiedCaller;
-use crate::protocol::verifier::rejection::{Rejection, RejectionKind};
+use crate::protocol::{Rejection, RejectionKind, VerifiedCaller};
 use crate::response::{FcResponse, RejectionResponse, ResponseBody, ResponseFuture, answer};
 use http::{Extensions, Method, Request, Response};
 use std::task::{Context, Poll};

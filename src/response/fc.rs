@@ -1,7 +1,7 @@
 use super::{RejectionResponse, grpc};
 use crate::headers::X_FC_REQUEST_ID;
+use crate::protocol::Rejection;
 use crate::protocol::date::to_unix;
-use crate::protocol::verifier::rejection::Rejection;
 use crate::random;
 use bytes::Bytes;
 use http::Response;

@@ -1,4 +1,4 @@
-use crate::protocol::verifier::rejection::Rejection;
+use crate::protocol::Rejection;
 use bytes::Bytes;
 use http::Response;
 use http::header::{CONTENT_TYPE, HeaderValue};

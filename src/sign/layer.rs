@@ -1,6 +1,5 @@
 use crate::clock::{Clock, SystemClock};
-use crate::protocol::key::Credentials;
-use crate::protocol::signer::Signer;
+use crate::protocol::{Credentials, Signer};
 
 /// Signs every request on its way to a service.
 ///

@@ -2,12 +2,13 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind};
-use crate::protocol::presigner::{PresignedUrl, Presigner};
-use crate::protocol::signer::{SignatureHeaders, Signer, text_value};
+use crate::protocol::request::RequestRef;
+use crate::protocol::signer::{SignatureHeaders, text_value};
+use crate::protocol::{PresignedUrl, Presigner, Signer};
 use crate::random;
-use http::header::{HeaderMap, HeaderValue};
+use http::Request;
+use http::header::HeaderValue;
 use http::request::Parts;
-use http::{Method, Request, Uri};
 use std::time::{Duration, SystemTime};
 
 impl Signer {
@@ -31,8 +32,7 @@ impl Signer {
     /// is far beyond what goes over any wire; [`ErrorKind::NoRandomness`] when there is to be
     /// a nonce, and the system has no random numbers. The request is left as it was.
     pub fn sign_at(&self, parts: &mut Parts, now: SystemTime) -> Result<(), Error> {
-        let Parts { method, uri, headers, .. } = parts;
-        self.signature_now(method, uri, headers, now)?.set(headers)
+        self.signature_now((&*parts).into(), now)?.set(&mut parts.headers)
     }
 
     /// Signs a whole request as of `now`. See [`Signer::sign_at`].
@@ -44,20 +44,17 @@ impl Signer {
         request: &mut Request<B>,
         now: SystemTime,
     ) -> Result<(), Error> {
-        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-        self.signature_now(method, uri, headers, now)?.set(request.headers_mut())
+        self.signature_now((&*request).into(), now)?.set(request.headers_mut())
     }
 
     /// The headers that sign a request, with a fresh nonce if there is to be one.
     pub(crate) fn signature_now(
         &self,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
+        request: RequestRef<'_>,
         now: SystemTime,
     ) -> Result<SignatureHeaders, Error> {
         let nonce = if self.has_nonce() { Some(nonce()?) } else { None };
-        self.signature(method, uri, headers, now, nonce)
+        self.signature(request, now, nonce)
     }
 }
 

@@ -1,6 +1,6 @@
 use super::layer::SignLayer;
 use crate::clock::{Clock, SystemClock};
-use crate::protocol::key::Credentials;
+use crate::protocol::Credentials;
 use http::Request;
 use std::task::{Context, Poll};
 use tower_service::Service;

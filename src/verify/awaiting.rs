@@ -2,16 +2,14 @@ use super::layer::VerifyLayer;
 use crate::awaiting::take_ready;
 use crate::clock::{Clock, SystemClock};
 use crate::keys::AsyncKeyStore;
-use crate::protocol::request::{Head, ProtocolHeaders};
+use crate::protocol::request::{Head, ProtocolHeaders, RequestRef};
 use crate::protocol::scheme::coverage::List;
-use crate::protocol::verifier::Verifier;
-use crate::protocol::verifier::caller::VerifiedCaller;
-use crate::protocol::verifier::rejection::Rejection;
+use crate::protocol::{Rejection, VerifiedCaller, Verifier};
 use crate::response::{
     AwaitingFuture, FcResponse, RejectionResponse, ResponseBody, ResponseFuture,
 };
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{Request, Response};
 use std::fmt;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
@@ -27,18 +25,16 @@ impl<K: AsyncKeyStore> Verifier<K> {
         parts: &Parts,
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        self.check_async(&parts.method, &parts.uri, &parts.headers, now).await
+        self.check_async(parts.into(), now).await
     }
 
     async fn check_async(
         &self,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
+        request: RequestRef<'_>,
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
         let mut protocol = ProtocolHeaders::new();
-        let head = Head::of(method, uri, headers, &mut protocol);
+        let head = Head::of(request, &mut protocol);
         let mut list = List::new();
         let claim = self.read(&head, &mut list, now)?;
         let keys = self.keys().lookup(&claim.access_key_id).await;
@@ -106,10 +102,9 @@ where
         let layer = layer.clone();
         let (mut parts, body) = request.into_parts();
         AwaitingFuture::deciding(take_ready(&mut self.inner), body, async move {
-            let target = layer.target(&parts.uri, &parts.extensions);
-            let now = layer.clock.now();
-            let (method, headers) = (&parts.method, &parts.headers);
-            let verdict = layer.verifier.check_async(method, target, headers, now).await;
+            let uri = layer.target(&parts.uri, &parts.extensions);
+            let (request, now) = (RequestRef { uri, ..(&parts).into() }, layer.clock.now());
+            let verdict = layer.verifier.check_async(request, now).await;
             match layer.admit(&mut parts.extensions, verdict) {
                 Ok(()) => {
                     layer.strip(&mut parts.headers);

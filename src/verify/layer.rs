@@ -1,6 +1,6 @@
 use super::outcome::{Observer, Outcome};
 use crate::clock::{Clock, SystemClock};
-use crate::protocol::verifier::Verifier;
+use crate::protocol::Verifier;
 use crate::response::{FcResponse, RejectionResponse};
 use http::{Extensions, Method, Uri};
 use std::fmt;

@@ -40,10 +40,7 @@ pub use outcome::Outcome;
 pub use service::Verify;
 
 use crate::clock::{Clock, SystemClock};
-use crate::protocol::key::KeyStore;
-use crate::protocol::verifier::Verifier;
-use crate::protocol::verifier::caller::VerifiedCaller;
-use crate::protocol::verifier::rejection::Rejection;
+use crate::protocol::{KeyStore, Rejection, VerifiedCaller, Verifier};
 use http::request::Parts;
 
 impl<K: KeyStore> Verifier<K> {

@@ -1,5 +1,4 @@
-use crate::protocol::verifier::caller::VerifiedCaller;
-use crate::protocol::verifier::rejection::Rejection;
+use crate::protocol::{Rejection, VerifiedCaller};
 use std::fmt;
 use std::sync::Arc;
 

@@ -2,9 +2,8 @@ use super::layer::{Mode, VerifyLayer};
 use super::outcome::Outcome;
 use crate::clock::{Clock, SystemClock};
 use crate::headers::{X_ACS_SECURITY_TOKEN, X_FC_SECURITY_TOKEN};
-use crate::protocol::key::KeyStore;
-use crate::protocol::verifier::caller::VerifiedCaller;
-use crate::protocol::verifier::rejection::{Rejection, RejectionKind};
+use crate::protocol::request::RequestRef;
+use crate::protocol::{KeyStore, Rejection, RejectionKind, VerifiedCaller};
 use crate::response::{FcResponse, RejectionResponse, ResponseBody, ResponseFuture, answer};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderMap};
@@ -43,9 +42,9 @@ where
             layer.pass(request.headers_mut());
             return ResponseFuture::inner(self.inner.call(request));
         }
-        let target = layer.target(request.uri(), request.extensions());
-        let (method, headers, now) = (request.method(), request.headers(), layer.clock.now());
-        let verdict = layer.verifier.check(method, target, headers, now);
+        let uri = layer.target(request.uri(), request.extensions());
+        let now = layer.clock.now();
+        let verdict = layer.verifier.check(RequestRef { uri, ..(&request).into() }, now);
         // In place, because requests are large to move.
         match layer.admit(request.extensions_mut(), verdict) {
             Ok(()) => {

@@ -2,11 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Method, Uri, request::Parts};
 use std::time::{Duration, SystemTime};
-use tower_fc::{
-    Dialect, Dialects, Scheme, Schemes, SigningKey, StaticKeys, Verifier, headers, parse_acs_date,
-};
+use tower_fc::keys::VerifyingKey;
+use tower_fc::protocol::{Dialect, Dialects, Schemes, parse_acs_date};
+use tower_fc::{Scheme, StaticKeys, Verifier, headers};
 
 /// Those that can be verified.
 pub const VERIFIABLE: &str = "tests/vectors/dev.jsonl";
@@ -18,6 +19,7 @@ pub struct Vector {
     pub dialect: String,
     pub scheme: Scheme,
     pub parts: Parts,
+    pub body: Vec<u8>,
     pub key_id: String,
     pub secret: String,
     pub token: Option<String>,
@@ -39,7 +41,7 @@ pub fn read(file: &str) -> Vec<Vector> {
 }
 
 /// One line of a file, `None` if its scheme is not built in.
-fn vector(line: &str) -> Option<Vector> {
+pub fn vector(line: &str) -> Option<Vector> {
     let value: serde_json::Value = serde_json::from_str(line).expect("a line is a JSON object");
     let text = |name: &str| value[name].as_str().map(str::to_owned);
     let required = |name: &str| text(name).unwrap_or_else(|| panic!("{name} is missing: {line}"));
@@ -58,12 +60,12 @@ fn vector(line: &str) -> Option<Vector> {
         parts.headers.append(name, value);
     }
 
-    let authorization = text("authorization").unwrap_or_default();
+    let authorization = parts.headers.get(AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
     let scheme = match required("scheme").as_str() {
         "fc" => Scheme::Fc,
         "fc-presigned" => Scheme::FcPresigned,
         "acs" => Scheme::Acs,
-        "acs3" if authorization.starts_with("ACS3-HMAC-SM3 ") => "acs3-sm3".parse().ok()?,
+        "acs3" if authorization.starts_with(b"ACS3-HMAC-SM3 ") => "acs3-sm3".parse().ok()?,
         "acs3" => Scheme::Acs3HmacSha256,
         other => panic!("unknown scheme {other}"),
     };
@@ -72,13 +74,14 @@ fn vector(line: &str) -> Option<Vector> {
         dialect: required("dialect"),
         scheme,
         parts,
+        body: bytes("body").unwrap_or_default(),
         key_id: required("access_key_id"),
         secret: required("access_key_secret"),
         token: text("security_token"),
         timestamp: parse_acs_date(required("timestamp").as_bytes()).expect("an ISO 8601 time"),
         string_to_sign: bytes("string_to_sign"),
         canonical_request: bytes("canonical_request"),
-        note: required("note"),
+        note: text("note").unwrap_or_default(),
     })
 }
 
@@ -89,12 +92,12 @@ impl Vector {
 
     /// A verifier that knows its key, and accepts all schemes and presigned URLs of any end.
     pub fn verifier(&self, dialects: impl Into<Dialects>) -> Verifier<StaticKeys> {
-        let mut key = SigningKey::new(&self.secret).unwrap();
+        let mut key = VerifyingKey::new(&self.secret).unwrap();
         if let Some(token) = &self.token {
             key = key.with_security_token(token).unwrap();
         }
         Verifier::new(StaticKeys::new().with_key(&self.key_id, key))
-            .with_schemes(Schemes::ALL)
+            .with_schemes(Schemes::all())
             .with_dialects(dialects)
             .with_max_lifetime(Duration::from_secs(10 * 366 * 86_400))
     }
@@ -108,12 +111,20 @@ impl Vector {
         })
     }
 
+    /// When a presigned URL ends, in Unix seconds. (To other requests the parameter means
+    /// nothing.)
     pub fn expires(&self) -> Option<u64> {
-        self.parameter(headers::QUERY_EXPIRES)?.parse().ok()
+        let query = self.parts.uri.query().filter(|_| self.scheme == Scheme::FcPresigned)?;
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let mut ends =
+            pairs.filter(|(name, _)| *name == headers::QUERY_EXPIRES).map(|(_, end)| end);
+        ends.next_back()?.parse().ok()
     }
 
-    pub fn parameter(&self, name: &str) -> Option<&str> {
-        let pairs = self.parts.uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.filter(|(key, _)| *key == name).map(|(_, value)| value).next_back()
+    /// The names in `SignedHeaders`, `None` in a scheme without such a list.
+    pub fn listed_headers(&self) -> Option<Vec<&str>> {
+        let value = self.parts.headers.get(AUTHORIZATION)?.to_str().unwrap();
+        let list = value.split_once("SignedHeaders=")?.1.split(',').next().unwrap();
+        Some(list.split(';').collect())
     }
 }

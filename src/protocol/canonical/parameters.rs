@@ -140,7 +140,6 @@ impl<'a> Reader<'a> {
 
     /// Walks over what stands for itself: up to what does not, the end of the part, or
     /// the end of the query.
-    #[inline(always)]
     fn skip_plain(&self, part: &mut Open, mut at: usize) -> usize {
         loop {
             let rest = &self.query[at..];
@@ -202,7 +201,6 @@ impl<'a> Reader<'a> {
 
     /// Decodes the escapes that stand one after the other from `at` on, into the text
     /// from `to` on. Returns where both end; `None` if there is none.
-    #[inline(always)]
     fn decode_escapes(
         &mut self,
         part: &mut Open,
@@ -270,7 +268,6 @@ impl<'a> Reader<'a> {
     }
 
     /// Keeps a part.
-    #[inline(always)]
     fn keep(&mut self, part: &Open, equals: usize, end: usize, sent_end: usize) {
         let number = |position: usize| position as u32;
         self.parts.push(Part {

@@ -96,7 +96,6 @@ impl QueryRules {
     }
 
     /// Writes parts by `put`, and what joins them.
-    #[inline(always)]
     fn put_each<S: Sink>(&self, parts: &[Part], sink: &mut S, put: impl Fn(Part, &mut S)) {
         let Some((first, rest)) = parts.split_first() else { return };
         put(*first, sink);

@@ -17,7 +17,6 @@ impl Collation {
 
     /// The first six bytes as a number that compares as they do, above 16 bits of
     /// zeros; less than six are filled up with zeros.
-    #[inline(always)]
     fn prefix(self, text: &[u8]) -> u64 {
         let first = first_eight(text) & !0xffff;
         match self {
@@ -28,7 +27,6 @@ impl Collation {
 }
 
 /// The first eight bytes, the first one on top; less than eight are filled up with zeros.
-#[inline(always)]
 fn first_eight(text: &[u8]) -> u64 {
     if let Some(first) = text.first_chunk() {
         return u64::from_be_bytes(*first);
@@ -59,7 +57,6 @@ fn first_eight(text: &[u8]) -> u64 {
 /// the item make one. What is equal so far is compared in full afterwards.
 ///
 /// For up to 65 536 items; no URI or header map has more.
-#[inline(always)]
 pub(crate) fn sort<'t, T: Copy>(
     items: &mut [T],
     collation: Collation,
@@ -87,7 +84,6 @@ const FEW: usize = 12;
 
 /// Puts a number where it belongs among sorted ones, of which the last is to be
 /// overwritten.
-#[inline(always)]
 fn insert(sorted: &mut [u64], new: u64) {
     let mut to = sorted.len() - 1;
     while to > 0 && sorted[to - 1] > new {
@@ -122,7 +118,6 @@ fn sort_many<'t, T: Copy>(
 
 /// Brings items into the order of their keys, and those whose prefixes are the same
 /// into that of `compare`.
-#[inline(always)]
 fn rearrange<T: Copy>(
     items: &mut [T],
     unsorted: &[T],
@@ -142,7 +137,6 @@ fn rearrange<T: Copy>(
 }
 
 /// Sorts each run of items whose prefixes are the same.
-#[cold]
 fn sort_ties<T>(mut rest: &mut [T], keys: &[u64], compare: impl Fn(&T, &T) -> Ordering) {
     for same in keys.chunk_by(|a, b| a >> 16 == b >> 16) {
         let (run, after) = rest.split_at_mut(same.len());

@@ -182,7 +182,6 @@ fn as_blocks<C: Blocks>(bytes: &[u8]) -> (&[Block<C>], &[u8]) {
 }
 
 impl<C: Blocks> Sink for Hasher<C> {
-    #[inline]
     fn put(&mut self, bytes: &[u8]) {
         match self.pending.get_mut(self.filled..self.filled + bytes.len()) {
             Some(room) => {
@@ -196,7 +195,6 @@ impl<C: Blocks> Sink for Hasher<C> {
         }
     }
 
-    #[inline]
     fn put_byte(&mut self, byte: u8) {
         if self.filled == PENDING {
             self.flush();

@@ -4,8 +4,7 @@ use super::base::{self, ALWAYS, AS_SENT, PLAIN_LINES};
 use crate::protocol::canonical::rules::{
     Blank, Collation, Form, Order, QueryRules, RepeatedHeader, Utf8,
 };
-use crate::protocol::scheme::acs::UNDEFINED;
-use crate::protocol::scheme::ambiguity::Ambiguities;
+use crate::protocol::scheme::{acs::UNDEFINED, ambiguity::Ambiguities};
 
 const QUERY: QueryRules = QueryRules {
     drop_faulty: false,

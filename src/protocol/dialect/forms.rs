@@ -1,7 +1,7 @@
 //! What the forms write, in the corners that the vectors do not reach.
 
 use super::Dialect;
-use crate::protocol::request::{Head, ProtocolHeaders};
+use crate::protocol::request::{Head, ProtocolHeaders, RequestRef};
 use crate::protocol::scheme::ambiguity::{Ambiguities, Ambiguity};
 use crate::protocol::scheme::coverage::{self, List};
 use crate::protocol::scheme::presigned::Presigned;
@@ -45,7 +45,8 @@ fn written(
     }
     let uri = target.parse().unwrap();
     let mut protocols = ProtocolHeaders::new();
-    let head = Head::of(&Method::GET, &uri, &map, &mut protocols);
+    let head =
+        Head::of(RequestRef { method: &Method::GET, uri: &uri, headers: &map }, &mut protocols);
     let (text, found) = signed_text(&head, family, dialect).unwrap();
     (shown(&text), found)
 }

@@ -4,11 +4,12 @@
 
 use super::forms::signed_text;
 use super::{Dialect, Dialects};
-use crate::protocol::canonical::parameters::parameters;
-use crate::protocol::canonical::percent;
-use crate::protocol::request::{Head, ProtocolHeaders, is_protocol};
-use crate::protocol::scheme::Family;
-use crate::protocol::scheme::ambiguity::{Ambiguities, Ambiguity};
+use crate::protocol::canonical::{parameters::parameters, percent};
+use crate::protocol::request::{Head, ProtocolHeaders, RequestRef, is_protocol};
+use crate::protocol::scheme::{
+    Family,
+    ambiguity::{Ambiguities, Ambiguity},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use std::collections::HashMap;
 
@@ -108,7 +109,10 @@ struct Meaning {
 
 impl Request {
     fn head<'a, 'h: 'a>(&'h self, protocols: &'a mut ProtocolHeaders<'h>) -> Head<'a> {
-        Head::of(&self.method, &self.uri, &self.headers, protocols)
+        Head::of(
+            RequestRef { method: &self.method, uri: &self.uri, headers: &self.headers },
+            protocols,
+        )
     }
 
     fn meaning(&self, family: Family) -> Meaning {

@@ -2,9 +2,11 @@
 
 use super::ambiguity::Ambiguities;
 use crate::headers::FC_PREFIX;
-use crate::protocol::canonical::headers::{write_all, write_line};
-use crate::protocol::canonical::rules::Form;
-use crate::protocol::canonical::sink::Sink;
+use crate::protocol::canonical::{
+    headers::{write_all, write_line},
+    rules::Form,
+    sink::Sink,
+};
 use crate::protocol::request::Head;
 
 /// What Node's SDK signs in the absence of an Accept header.

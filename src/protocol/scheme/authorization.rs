@@ -19,6 +19,7 @@ pub(crate) struct Authorization<'a> {
 }
 
 /// Why a value cannot be read.
+#[derive(Clone, Copy)]
 pub(crate) enum Unreadable {
     /// It names no scheme of this build.
     Scheme,

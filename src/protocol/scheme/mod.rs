@@ -9,8 +9,7 @@ pub(crate) mod fc;
 pub(crate) mod presigned;
 pub(crate) mod terms;
 
-use super::crypto::hash::Algorithm;
-use super::crypto::hmac::Mac;
+use super::crypto::{hash::Algorithm, hmac::Mac};
 use super::date::DateForm;
 use crate::headers::{
     ACS_PREFIX, CONTENT_MD5, FC_PREFIX, X_ACS_CONTENT_SHA256, X_ACS_DATE, X_ACS_SECURITY_TOKEN,

@@ -1,8 +1,7 @@
 //! The parameters of a presigned URL, read and written.
 
 use crate::headers::{QUERY_ACCESS_KEY_ID, QUERY_EXPIRES, QUERY_SECURITY_TOKEN, QUERY_SIGNATURE};
-use crate::protocol::canonical::percent;
-use crate::protocol::canonical::sink::Sink;
+use crate::protocol::canonical::{percent, sink::Sink};
 use std::borrow::Cow;
 
 /// What a query has of the parameters of a presigned URL, as a form parser reads it.

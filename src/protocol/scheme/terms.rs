@@ -3,10 +3,11 @@
 use super::ambiguity::Ambiguities;
 use super::coverage::Listed;
 use super::{Family, Scheme, acs, acs3, fc};
-use crate::protocol::canonical::rules::Form;
-use crate::protocol::canonical::sink::Sink;
-use crate::protocol::crypto::hmac::{Blocks, Hasher, Keyed, Mac};
-use crate::protocol::crypto::tag::Tag;
+use crate::protocol::canonical::{rules::Form, sink::Sink};
+use crate::protocol::crypto::{
+    hmac::{Blocks, Hasher, Keyed, Mac},
+    tag::Tag,
+};
 use crate::protocol::request::Head;
 use smallvec::SmallVec;
 

@@ -5,8 +5,10 @@ use super::time::Time;
 use crate::protocol::crypto::tag::Tag;
 use crate::protocol::dialect::Dialect;
 use crate::protocol::request::Head;
-use crate::protocol::scheme::Scheme;
-use crate::protocol::scheme::ambiguity::{Ambiguities, Ambiguity};
+use crate::protocol::scheme::{
+    Scheme,
+    ambiguity::{Ambiguities, Ambiguity},
+};
 use http::header::{HeaderName, HeaderValue};
 use std::fmt;
 use std::ops::Range;

@@ -4,8 +4,10 @@ use super::caller::VerifiedCaller;
 use super::credentials::Claim;
 use super::rejection::Rejection;
 use crate::protocol::canonical::rules::Form;
-use crate::protocol::crypto::hmac::Keyed;
-use crate::protocol::crypto::tag::{Tag, same_text};
+use crate::protocol::crypto::{
+    hmac::Keyed,
+    tag::{Tag, same_text},
+};
 use crate::protocol::dialect::{Dialect, Dialects};
 use crate::protocol::key::VerifyingKey;
 use crate::protocol::request::Head;
@@ -163,7 +165,7 @@ impl Texts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::request::ProtocolHeaders;
+    use crate::protocol::request::{ProtocolHeaders, RequestRef};
     use crate::protocol::scheme::coverage;
     use http::{HeaderMap, Method};
 
@@ -171,7 +173,10 @@ mod tests {
     fn texts(family: Family, target: &str) -> usize {
         let (uri, headers) = (target.parse().unwrap(), HeaderMap::new());
         let mut protocol = ProtocolHeaders::new();
-        let head = Head::of(&Method::GET, &uri, &headers, &mut protocol);
+        let head = Head::of(
+            RequestRef { method: &Method::GET, uri: &uri, headers: &headers },
+            &mut protocol,
+        );
         let mut list = List::new();
         coverage::list_documented(&head, &mut list);
         let scheme = [Scheme::Fc, Scheme::Acs3HmacSha256, Scheme::Acs][family as usize];

@@ -9,7 +9,7 @@ pub(crate) mod time;
 
 use super::dialect::Dialects;
 use super::key::{KeyStore, VerifyingKey};
-use super::request::{Head, ProtocolHeaders};
+use super::request::{Head, ProtocolHeaders, RequestRef};
 use super::scheme::Schemes;
 use super::scheme::ambiguity::{Ambiguity, Policy};
 use super::scheme::coverage::{Fault, List, Required};
@@ -17,9 +17,9 @@ use crate::error::{Error, ErrorKind};
 use caller::VerifiedCaller;
 use credentials::Claim;
 use decide::Forms;
-use http::header::{HeaderMap, HeaderName};
+use http::Request;
+use http::header::HeaderName;
 use http::request::Parts;
-use http::{Method, Request, Uri};
 use limits::Limits;
 use rejection::{Rejection, RejectionKind};
 use std::fmt;
@@ -291,7 +291,7 @@ impl<K: KeyStore> Verifier<K> {
     /// # Errors
     /// A [`Rejection`] that says which [check](Verifier#order-of-checks) failed.
     pub fn verify_at(&self, parts: &Parts, now: SystemTime) -> Result<VerifiedCaller, Rejection> {
-        self.check(&parts.method, &parts.uri, &parts.headers, now)
+        self.check(parts.into(), now)
     }
 
     /// Verifies a whole request as of `now`. Its body is not looked at.
@@ -303,18 +303,16 @@ impl<K: KeyStore> Verifier<K> {
         request: &Request<B>,
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        self.check(request.method(), request.uri(), request.headers(), now)
+        self.check(request.into(), now)
     }
 
     pub(crate) fn check(
         &self,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
+        request: RequestRef<'_>,
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
         let mut protocol = ProtocolHeaders::new();
-        let head = Head::of(method, uri, headers, &mut protocol);
+        let head = Head::of(request, &mut protocol);
         let mut list = List::new();
         let claim = self.read(&head, &mut list, now)?;
         let keys = self.keys.lookup(&claim.access_key_id);

@@ -27,93 +27,80 @@ struct Inner {
     time: Option<SystemTime>,
 }
 
-/// Tells apart the kinds of [`Rejection`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum RejectionKind {
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal;)*) => {
+        /// Tells apart the kinds of [`Rejection`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum RejectionKind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl RejectionKind {
+            /// Its name in lower case with underscores, e.g. `signature_mismatch`: a label for
+            /// logs and metrics.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// No credentials at all. The only kind that [`Mode::Optional`](crate::verify::Mode) lets pass.
-    MissingCredentials,
+    MissingCredentials = "missing_credentials";
     /// The header that says when the request was signed is missing.
-    MissingDate,
+    MissingDate = "missing_date";
     /// Credentials twice: in two `Authorization` headers, or in a header and the query.
-    ConflictingCredentials,
+    ConflictingCredentials = "conflicting_credentials";
     /// A date, or another header of which there can be one, is there twice.
-    RepeatedHeader,
+    RepeatedHeader = "repeated_header";
     /// The `Authorization` value, or the parameters of a presigned URL, cannot be read.
-    MalformedCredentials,
+    MalformedCredentials = "malformed_credentials";
     /// The scheme is unknown, or not switched on.
-    UnsupportedScheme,
+    UnsupportedScheme = "unsupported_scheme";
     /// The date cannot be read.
-    MalformedDate,
+    MalformedDate = "malformed_date";
     /// The request was signed too long ago, or too far in the future.
-    RequestTimeTooSkewed,
+    RequestTimeTooSkewed = "request_time_too_skewed";
     /// A presigned URL is no longer valid.
-    Expired,
+    Expired = "expired";
     /// A presigned URL is valid for longer than allowed.
-    ExpiresTooLate,
+    ExpiresTooLate = "expires_too_late";
     /// A header that must be signed is not.
-    UnsignedHeader,
+    UnsignedHeader = "unsigned_header";
     /// The request could be read in more than one way, or part of it is unsigned.
-    Ambiguous,
+    Ambiguous = "ambiguous";
     /// The headers or the target are longer than the verifier looks at.
-    LimitExceeded,
+    LimitExceeded = "limit_exceeded";
     /// `host` and the authority of the target name different hosts.
-    HostMismatch,
+    HostMismatch = "host_mismatch";
     /// No such access key.
-    UnknownAccessKey,
+    UnknownAccessKey = "unknown_access_key";
     /// The signature differs.
-    SignatureMismatch,
+    SignatureMismatch = "signature_mismatch";
     /// A request that must have a nonce has none that is signed.
-    MissingNonce,
+    MissingNonce = "missing_nonce";
     /// The same signed request has been seen before.
-    Replayed,
+    Replayed = "replayed";
     /// A request whose body must be covered by the signature has no signed digest.
-    BodyNotCovered,
+    BodyNotCovered = "body_not_covered";
     /// The body differs from its signed digest.
-    BodyDigestMismatch,
+    BodyDigestMismatch = "body_digest_mismatch";
     /// The body is larger than what may be read of it before it is checked.
-    BodyTooLarge,
+    BodyTooLarge = "body_too_large";
     /// The body broke off before it could be checked.
-    BodyIncomplete,
+    BodyIncomplete = "body_incomplete";
     /// Keys could not be looked up. The client is not at fault.
-    KeyStoreUnavailable,
+    KeyStoreUnavailable = "key_store_unavailable";
     /// The store of a replay guard cannot tell whether the request has been seen, being
     /// full or out of reach. The client is not at fault.
-    ReplayStoreUnavailable,
+    ReplayStoreUnavailable = "replay_store_unavailable";
 }
 
 impl RejectionKind {
-    /// Its name in lower case with underscores, e.g. `signature_mismatch`: a label for
-    /// logs and metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::MissingCredentials => "missing_credentials",
-            Self::MissingDate => "missing_date",
-            Self::ConflictingCredentials => "conflicting_credentials",
-            Self::RepeatedHeader => "repeated_header",
-            Self::MalformedCredentials => "malformed_credentials",
-            Self::UnsupportedScheme => "unsupported_scheme",
-            Self::MalformedDate => "malformed_date",
-            Self::RequestTimeTooSkewed => "request_time_too_skewed",
-            Self::Expired => "expired",
-            Self::ExpiresTooLate => "expires_too_late",
-            Self::UnsignedHeader => "unsigned_header",
-            Self::Ambiguous => "ambiguous",
-            Self::LimitExceeded => "limit_exceeded",
-            Self::HostMismatch => "host_mismatch",
-            Self::UnknownAccessKey => "unknown_access_key",
-            Self::SignatureMismatch => "signature_mismatch",
-            Self::MissingNonce => "missing_nonce",
-            Self::Replayed => "replayed",
-            Self::BodyNotCovered => "body_not_covered",
-            Self::BodyDigestMismatch => "body_digest_mismatch",
-            Self::BodyTooLarge => "body_too_large",
-            Self::BodyIncomplete => "body_incomplete",
-            Self::KeyStoreUnavailable => "key_store_unavailable",
-            Self::ReplayStoreUnavailable => "replay_store_unavailable",
-        }
-    }
-
     /// The HTTP status it is answered with: 403, but 400 for
     /// [`LimitExceeded`](Self::LimitExceeded), [`HostMismatch`](Self::HostMismatch),
     /// [`BodyTooLarge`](Self::BodyTooLarge) and

@@ -1,0 +1,12 @@
+//! What signs and decides, without the tower layers around it, one module for each thing.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+mod layout;
+mod names;
+mod presigner;
+mod secrets;
+mod signer;
+mod verifier;

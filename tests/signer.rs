@@ -1,0 +1,96 @@
+//! `Signer`: what it signs and what it adds to a request.
+
+use crate::common::{HEADER_SCHEMES, at, credentials, full_headers, get, signer};
+use http::Request;
+use std::time::SystemTime;
+use tower_fc::error::ErrorKind;
+use tower_fc::protocol::parse_acs_date;
+use tower_fc::{Credentials, Scheme, Signer};
+
+#[test]
+fn the_documented_example_of_acs3_gives_the_documented_signature() {
+    let request = http::Request::post(
+        "/?ImageId=win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd&RegionId=cn-shanghai",
+    )
+    .header("host", "ecs.cn-shanghai.aliyuncs.com")
+    .header("x-acs-action", "RunInstances")
+    .header(
+        "x-acs-content-sha256",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    )
+    .header("x-acs-signature-nonce", "3156853299f313e23d1673dc12e1703d")
+    .header("x-acs-version", "2014-05-26");
+    let (mut parts, ()) = request.body(()).unwrap().into_parts();
+    let credentials = Credentials::new("YourAccessKeyId", "YourAccessKeySecret").unwrap();
+    let signer = Signer::new(credentials).with_scheme(Scheme::Acs3HmacSha256).unwrap();
+    signer.sign_at(&mut parts, parse_acs_date(b"2023-10-26T10:22:32Z").unwrap()).unwrap();
+    assert_eq!(
+        parts.headers["authorization"],
+        "ACS3-HMAC-SHA256 Credential=YourAccessKeyId,SignedHeaders=host;x-acs-action;\
+         x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version,\
+         Signature=06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0"
+    );
+}
+
+#[test]
+fn the_documented_example_of_fc_gives_the_documented_resource() {
+    let target = "/2016-08-15/proxy/service-name/func-name/path-with-%20-space/action\
+                  ?x=1&a=2&x=3&with%20space=foo%20bar";
+    let (parts, ()) = http::Request::get(target).body(()).unwrap().into_parts();
+    let signer = Signer::new(Credentials::new("id", "secret").unwrap());
+    let text = signer.string_to_sign_at(&parts, SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(
+        String::from_utf8(text).unwrap(),
+        "GET\n\n\nThu, 01 Jan 1970 00:00:00 GMT\n\
+         /2016-08-15/proxy/service-name/func-name/path-with- -space/action\n\
+         a=2\nwith space=foo bar\nx=1\nx=3"
+    );
+}
+
+#[test]
+fn without_a_host_header_what_a_client_would_put_there_is_signed() {
+    for (target, host) in [
+        ("https://a:443/", "a"),
+        ("http://u:p@a:80/", "a"),
+        ("http://a:443/", "a:443"),
+        ("wss://a/", "a"),
+    ] {
+        let signer = signer(Scheme::Acs3HmacSha256);
+        let parts = get(target).into_parts().0;
+        let text = signer.canonical_request_at(&parts, at(0)).unwrap().unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains(&format!("\nhost:{host}\n")), "{target}: {text}");
+    }
+}
+
+#[test]
+fn a_scheme_that_signs_no_headers_is_an_error() {
+    let error = Signer::new(credentials()).with_scheme(Scheme::FcPresigned).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidSetting);
+}
+
+#[test]
+fn a_request_without_room_for_a_signature_is_left_as_it_was() {
+    for scheme in HEADER_SCHEMES {
+        let mut request = get("/");
+        *request.headers_mut() = full_headers();
+        let (mut parts, ()) = request.into_parts();
+        let error = signer(scheme).sign_at(&mut parts, at(0)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooManyHeaders, "{scheme}");
+        assert_eq!(parts.headers, full_headers(), "{scheme}");
+    }
+}
+
+#[test]
+fn parts_and_a_whole_request_are_signed_alike() {
+    for scheme in HEADER_SCHEMES {
+        let request = || Request::post("https://demo.example/a%20b?c").header("accept", "a/b");
+        let mut whole = request().body("a body").unwrap();
+        signer(scheme).sign_request_at(&mut whole, at(0)).unwrap();
+        let (mut parts, ()) = request().body(()).unwrap().into_parts();
+        signer(scheme).sign_at(&mut parts, at(0)).unwrap();
+        assert_eq!(whole.headers(), &parts.headers, "{scheme}");
+        assert_eq!(whole.uri(), "https://demo.example/a%20b?c", "{scheme}");
+        assert_eq!(whole.into_body(), "a body", "{scheme}");
+    }
+}

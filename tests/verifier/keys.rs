@@ -1,0 +1,144 @@
+//! Which keys a request is verified with, and the tokens that belong to them.
+
+use super::kind;
+use crate::common::{
+    self, HEADER_SCHEMES, ID, SECRET, TOKEN, at, credentials, get, key, presigned, signed,
+    signed_by, temporary_credentials,
+};
+use http::Request;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tower_fc::keys::{KeyStore, Keys, VerifyingKey};
+use tower_fc::protocol::Schemes;
+use tower_fc::{
+    Credentials, Rejection, RejectionKind, Scheme, Signer, StaticKeys, VerifiedCaller, Verifier,
+};
+
+/// What these keys make of a request, all schemes being accepted.
+fn outcome(keys: &StaticKeys, request: &Request<()>, now: SystemTime) -> Option<RejectionKind> {
+    let verifier = Verifier::new(keys.clone()).with_schemes(Schemes::all());
+    kind(verifier.verify_request_at(request, now))
+}
+
+fn signed_with(secret: &str) -> Request<()> {
+    signed_by(&Signer::new(Credentials::new(ID, secret).unwrap()), get("/"), at(0))
+}
+
+#[test]
+fn each_of_several_secrets_verifies() {
+    let keys = StaticKeys::from_secrets([(ID, "one"), (ID, "two"), (ID, "three")]).unwrap();
+    for secret in ["one", "two", "three"] {
+        assert_eq!(outcome(&keys, &signed_with(secret), at(0)), None, "{secret}");
+    }
+    let four = outcome(&keys, &signed_with("four"), at(0));
+    assert_eq!(four, Some(RejectionKind::SignatureMismatch));
+
+    let map: HashMap<String, Vec<VerifyingKey>> =
+        HashMap::from([(ID.to_owned(), vec![VerifyingKey::new("one").unwrap(), key()])]);
+    let verifier = Verifier::new(map);
+    let verdict = |secret| kind(verifier.verify_request_at(&signed_with(secret), at(0)));
+    assert_eq!(verdict("one"), None);
+    assert_eq!(verdict(SECRET), None);
+    assert_eq!(verdict("two"), Some(RejectionKind::SignatureMismatch));
+}
+
+#[test]
+fn an_old_secret_works_until_its_end_and_not_a_moment_longer() {
+    let old = VerifyingKey::new("old").unwrap().with_not_after(at(100));
+    let rotating =
+        StaticKeys::new().with_key(ID, VerifyingKey::new("new").unwrap()).with_key(ID, old.clone());
+    let by_old = signed_with("old");
+    assert_eq!(outcome(&rotating, &by_old, at(99)), None);
+    let last_moment = at(100) - Duration::from_nanos(1);
+    assert_eq!(outcome(&rotating, &by_old, last_moment), None);
+    let mismatch = Some(RejectionKind::SignatureMismatch);
+    assert_eq!(outcome(&rotating, &by_old, at(100)), mismatch);
+    assert_eq!(outcome(&rotating, &signed_with("new"), at(100)), None);
+
+    // With no live secret left there is no such key.
+    let alone = StaticKeys::new().with_key(ID, old);
+    assert_eq!(outcome(&alone, &by_old, at(99)), None);
+    let unknown = Some(RejectionKind::UnknownAccessKey);
+    assert_eq!(outcome(&alone, &by_old, at(100)), unknown);
+}
+
+#[test]
+fn a_security_token_that_belongs_to_a_key_has_to_be_there() {
+    let bound = key().with_security_token(TOKEN).unwrap();
+    let bound = StaticKeys::new().with_key(ID, bound);
+    let other = |token: &str| credentials().with_security_token(token).unwrap();
+    let mismatch = Some(RejectionKind::SignatureMismatch);
+    let almost = format!("{}x", &TOKEN[..TOKEN.len() - 1]);
+    for (name, credentials, expected) in [
+        ("its token", temporary_credentials(), None),
+        ("another token", other("another-token"), mismatch),
+        ("another token of that length", other(&almost), mismatch),
+        ("no token", credentials(), mismatch),
+    ] {
+        for scheme in HEADER_SCHEMES {
+            let signer = Signer::new(credentials.clone()).with_scheme(scheme).unwrap();
+            let request = signed_by(&signer, get("/"), at(0));
+            assert_eq!(outcome(&bound, &request, at(0)), expected, "{scheme}, {name}");
+            // A key that is bound to none takes any, signed as it is.
+            assert_eq!(outcome(&common::keys(), &request, at(0)), None, "{scheme}, {name}");
+        }
+        let url = presigned(get("/"), credentials, 60);
+        assert_eq!(outcome(&bound, &url, at(0)), expected, "presigned, {name}");
+    }
+}
+
+#[tokio::test]
+async fn keys_can_be_asked_of_anything_that_finds_them() {
+    let map = HashMap::from([(ID.to_owned(), key())]);
+    let tree = BTreeMap::from([(ID.to_owned(), [key()])]);
+    let shared: Arc<HashMap<_, _>> = Arc::new(map.clone());
+    let dynamic: Arc<dyn KeyStore> = Arc::new(map.clone());
+    let option = |id: &str| (id == ID).then(key);
+    let list = |id: &str| Keys::from(if id == ID { vec![key()] } else { Vec::new() });
+    let parts = signed(get("/")).into_parts().0;
+    let accepts = |id: Result<VerifiedCaller, Rejection>| id.unwrap().access_key_id() == ID;
+    assert!(accepts(Verifier::new(map).verify_at(&parts, at(0))));
+    assert!(accepts(Verifier::new(tree).verify_at(&parts, at(0))));
+    assert!(accepts(Verifier::new(shared).verify_at(&parts, at(0))));
+    assert!(accepts(Verifier::new(dynamic).verify_at(&parts, at(0))));
+    assert!(accepts(Verifier::new(option).verify_at(&parts, at(0))));
+    assert!(accepts(Verifier::new(list).verify_at(&parts, at(0))));
+    let slow = async |id: String| {
+        tokio::task::yield_now().await;
+        Some(key()).filter(|_| id == ID)
+    };
+    assert!(accepts(Verifier::new(slow).verify_async_at(&parts, at(0)).await));
+}
+
+/// What is ambiguous is found while the string-to-sign goes into the HMAC: that it is told
+/// of a request with an unknown access key says that one is computed for it all the same.
+/// Where the answer does not tell which access keys there are, neither does its time.
+#[test]
+fn an_unknown_access_key_costs_an_hmac_too() {
+    let ended = VerifyingKey::new(SECRET).unwrap().with_not_after(at(-1));
+    let keys = StaticKeys::new().with_key(ID, key()).with_key("ended", ended);
+    let verifier = Verifier::new(keys).with_schemes(Schemes::all());
+    for scheme in Scheme::ALL.iter().copied() {
+        for (id, unknown) in [(ID, false), ("stranger", true), ("ended", true)] {
+            let refused_at = |target: &str| {
+                let credentials = Credentials::new(id, "another-secret").unwrap();
+                let mut request = if scheme == Scheme::FcPresigned {
+                    presigned(get("/a"), credentials, 3_600)
+                } else {
+                    let signer = Signer::new(credentials).with_scheme(scheme).unwrap();
+                    signed_by(&signer, get("/a"), at(0))
+                };
+                let query = request.uri().query().unwrap_or_default();
+                *request.uri_mut() = format!("{target}?{query}").parse().unwrap();
+                verifier.verify_request_at(&request, at(0)).unwrap_err().kind()
+            };
+            let expected = match unknown {
+                true => RejectionKind::UnknownAccessKey,
+                false => RejectionKind::SignatureMismatch,
+            };
+            assert_eq!(refused_at("/b"), expected, "{scheme} {id}");
+            assert_eq!(refused_at("/b%"), RejectionKind::Ambiguous, "{scheme} {id}");
+        }
+    }
+}
