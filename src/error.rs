@@ -43,6 +43,10 @@ pub enum ErrorKind {
     InvalidSetting,
     /// Credentials could not be obtained from their provider. Trying again may help.
     Provider,
+    /// A request that is not signed because it is ambiguous: its signature would be good for
+    /// a request of other meaning, or would leave out what is acted upon. The text says what
+    /// to do.
+    Ambiguous,
     /// The request has no room for the headers of a signature: it has as many as `http`
     /// allows, which is some 24 000.
     TooManyHeaders,

@@ -53,3 +53,58 @@ macro_rules! service {
         }
     };
 }
+
+/// What signers and verifiers can be told to let through or to refuse: `$strict` is their
+/// [`Strict`](crate::protocol::scheme::strict::Strict).
+macro_rules! strictness {
+    ($strict:ident) => {
+        /// Lets requests through that are ambiguous in this one way.
+        ///
+        /// Insecure: see [`Ambiguity`](crate::protocol::Ambiguity) for what that opens.
+        ///
+        /// # Errors
+        /// [`ErrorKind::InvalidSetting`](crate::error::ErrorKind::InvalidSetting) for those that
+        /// are always refused,
+        /// [`Ambiguity::QueryCredentials`](crate::protocol::Ambiguity::QueryCredentials) and
+        /// [`Ambiguity::AbsentHeader`](crate::protocol::Ambiguity::AbsentHeader).
+        pub fn with_insecure_allowance(
+            mut self,
+            ambiguity: crate::protocol::Ambiguity,
+        ) -> Result<Self, crate::error::Error> {
+            self.$strict.ambiguity.allow(ambiguity)?;
+            Ok(self)
+        }
+
+        /// Refuses requests that are ambiguous in this one way, whatever the dialect:
+        /// [`Ambiguity::ValueOrder`](crate::protocol::Ambiguity::ValueOrder), which is let
+        /// through by default, or any other.
+        #[must_use]
+        pub fn with_refused(mut self, ambiguity: crate::protocol::Ambiguity) -> Self {
+            self.$strict.ambiguity.refuse(ambiguity);
+            self
+        }
+
+        /// Lets a header of this name go unsigned that would have to be signed, being an
+        /// `x-acs-` or `x-fc-` header.
+        ///
+        /// Insecure: whoever passes a request on can set, change and remove it.
+        /// `x-acs-content-sha256` needs no exemption under the `ACS3` schemes: it is signed as
+        /// the payload line.
+        #[must_use]
+        pub fn with_insecure_unsigned_header(mut self, name: http::HeaderName) -> Self {
+            self.$strict.required.exempt.push(name);
+            self
+        }
+
+        /// Lets every request through that would be refused for being ambiguous.
+        ///
+        /// Insecure for as long as it is on. A verifier reports what was ambiguous
+        /// ([`VerifiedCaller::ambiguities`](crate::VerifiedCaller::ambiguities)): for finding
+        /// out which clients strictness would lock out.
+        #[must_use]
+        pub fn with_insecure_observation(mut self) -> Self {
+            self.$strict.ambiguity.allow_all();
+            self
+        }
+    };
+}

@@ -53,6 +53,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind};
 use crate::protocol::request::RequestRef;
 use crate::protocol::{Scheme, Signer};
+use crate::sign::origins::{Origins, unsign};
 use ::reqwest::{Request, Response};
 use http::header::ACCEPT;
 use http::{Extensions, Uri};
@@ -71,21 +72,37 @@ use reqwest_middleware::{Middleware, Next};
 #[derive(Clone, Debug)]
 pub struct SignMiddleware<C = SystemClock> {
     signer: Signer,
+    origins: Origins,
     clock: C,
 }
 
 impl SignMiddleware {
-    /// Signs with a [`Signer`], or with [`Credentials`](crate::Credentials) by
-    /// [`Scheme::Fc`].
+    /// Signs for whatever origin a request names: see
+    /// [`SignLayer::new`](crate::SignLayer::new) for what that risks.
+    ///
+    /// Takes a [`Signer`], or [`Credentials`](crate::Credentials) to sign by [`Scheme::Fc`].
     pub fn new(signer: impl Into<Signer>) -> Self {
-        Self { signer: signer.into(), clock: SystemClock }
+        Self { signer: signer.into(), origins: Origins::default(), clock: SystemClock }
+    }
+
+    /// Signs requests to these origins alone, such as `https://demo.example`, as
+    /// [`SignLayer::for_origins`](crate::SignLayer::for_origins) does.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSetting`] for what is no origin, and for none at all.
+    pub fn for_origins<I>(signer: impl Into<Signer>, origins: I) -> Result<Self, Error>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        let origins = Origins::read(origins)?;
+        Ok(Self { signer: signer.into(), origins, clock: SystemClock })
     }
 }
 
 impl<C> SignMiddleware<C> {
     /// Tells the time by another clock than the system's.
     pub fn with_clock<T: Clock>(self, clock: T) -> SignMiddleware<T> {
-        SignMiddleware { signer: self.signer, clock }
+        SignMiddleware { signer: self.signer, origins: self.origins, clock }
     }
 }
 
@@ -119,6 +136,10 @@ impl<C: Clock> SignMiddleware<C> {
         }
         let (method, headers) = (request.method(), request.headers());
         let head = RequestRef { method, uri: &uri, headers };
+        if !self.origins.contain(head)? {
+            unsign(request.headers_mut());
+            return Ok(());
+        }
         self.signer.signature_now(head, self.clock.now())?.set(request.headers_mut())
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod canonical;
 pub(crate) mod crypto;
 pub(crate) mod date;
 pub(crate) mod dialect;
+pub(crate) mod host;
 pub(crate) mod key;
 pub(crate) mod presigner;
 pub(crate) mod request;

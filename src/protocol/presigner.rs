@@ -5,11 +5,9 @@ use super::date::{LAST, from_unix, to_unix};
 use super::dialect::Dialect;
 use super::key::Credentials;
 use super::request::{Head, ProtocolHeaders, RequestRef};
-use super::scheme::{
-    Scheme,
-    presigned::{self, Presigned},
-    terms::Terms,
-};
+use super::scheme::Scheme;
+use super::scheme::presigned::{self, Presigned};
+use super::scheme::{strict::Strict, terms::Terms};
 use crate::error::{Error, ErrorKind};
 use http::header::HeaderValue;
 use http::request::Parts;
@@ -37,14 +35,17 @@ use std::time::{Duration, SystemTime};
 #[derive(Clone, Debug)]
 pub struct Presigner {
     credentials: Credentials,
+    strict: Strict,
 }
 
 impl Presigner {
     /// Signs with these credentials. A URL made with temporary ones stops working
     /// when they do.
-    pub const fn new(credentials: Credentials) -> Self {
-        Self { credentials }
+    pub fn new(credentials: Credentials) -> Self {
+        Self { credentials, strict: Strict::default() }
     }
+
+    strictness!(strict);
 
     /// Presigns a request, to be sent within `lifetime` (in whole seconds, rounded down) of
     /// `now`.
@@ -89,9 +90,11 @@ impl Presigner {
         let uri = self.unsigned(request.uri, expires)?;
         let mut signature = Vec::with_capacity(44);
         look(RequestRef { uri: &uri, ..request }, expires, |head, terms, form| {
-            let (tag, _) = terms.sign(head, form, self.credentials.key().keyed());
+            let found = self.strict.check(head, terms)?;
+            let (tag, written) = terms.sign(head, form, self.credentials.key().keyed());
             tag.put_base64(&mut signature);
-        });
+            self.strict.judge(found | written, form.refuses)
+        })?;
         let mut target = target(&uri);
         presigned::write_signature(&signature, &mut target);
         Ok(PresignedUrl { uri: with_target(&uri, target)?, expires_at: from_unix(expires) })
@@ -113,8 +116,8 @@ impl Presigner {
         let mut text = Vec::new();
         look(RequestRef { uri: &uri, ..parts.into() }, expires, |head, terms, form| {
             terms.write(head, form, &mut text);
-        });
-        Ok(text)
+            Ok(text)
+        })
     }
 
     /// The URI with all parameters that are signed.
@@ -138,12 +141,16 @@ impl Presigner {
 }
 
 /// Lends `look` what is signed of a request.
-fn look(request: RequestRef<'_>, expires: u64, look: impl FnOnce(&Head<'_>, &Terms<'_>, &Form)) {
+fn look<T>(
+    request: RequestRef<'_>,
+    expires: u64,
+    look: impl FnOnce(&Head<'_>, &Terms<'_>, &Form) -> Result<T, Error>,
+) -> Result<T, Error> {
     let mut protocol = ProtocolHeaders::new();
     let head = Head::of(request, &mut protocol);
     let expires = expires.to_string();
     let form = Dialect::standard(Scheme::FcPresigned.facts().family);
-    look(&head, &Terms::FcPresigned(expires.as_bytes()), form);
+    look(&head, &Terms::FcPresigned(expires.as_bytes()), form)
 }
 
 /// Path and query, with room for the parameters of a signature.

@@ -1,10 +1,10 @@
 //! The head of a request: everything that can be signed, found in one scan.
 
 use super::canonical::{rules::Collation, sort};
+use super::host::{Host, default_port};
 use crate::headers::{ACS_PREFIX, FC_PREFIX};
 use http::header::{DATE, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::uri::Authority;
 use http::{Method, Request, Uri};
 use smallvec::SmallVec;
 
@@ -152,7 +152,10 @@ impl<'a> Head<'a> {
 
     /// The path as it is on the wire, `/` when it is empty.
     pub(crate) fn path(&self) -> &'a [u8] {
-        self.uri.path().as_bytes()
+        match self.uri.path() {
+            "" => b"/",
+            path => path.as_bytes(),
+        }
     }
 
     /// The query as it is on the wire, without its `?`; empty when there is none.
@@ -186,42 +189,51 @@ impl<'a> Head<'a> {
     /// authority of the target without a port that its scheme implies, which is
     /// what HTTP clients put into that header.
     pub(crate) fn host(&self) -> Option<&'a [u8]> {
-        match self.host.value {
-            Some(value) => Some(trim(value.as_bytes())),
-            None => self.uri.authority().map(|authority| implied_host(authority, self.uri)),
+        if let Some(value) = self.host.value {
+            return Some(value.as_bytes());
         }
+        Host::of(self.uri)?.written(self.uri.authority()?.as_str().as_bytes())
     }
 
-    /// Why it is not one host that the request names: `host` and the authority of an
-    /// HTTP/2 or absolute target must agree.
-    pub(crate) fn host_conflict(&self) -> Option<&'static str> {
-        if self.host.repeated {
-            return Some("there is more than one Host header");
+    /// What is wrong with it, whatever it is signed by.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        let path = self.uri.path();
+        if !path.starts_with('/') && !matches!(path, "" | "*") {
+            return Some(Fault::Target("the path of the target does not begin with a slash"));
         }
-        let (host, authority) = (self.host.value?, self.uri.authority()?);
-        let host = without_default_port(trim(host.as_bytes()), self.uri);
-        if host.eq_ignore_ascii_case(implied_host(authority, self.uri)) {
-            return None;
+        if let Some(authority) = self.uri.authority() {
+            if authority.as_str().contains('@') {
+                return Some(Fault::Target("the authority of the target has user information"));
+            }
+            let written =
+                Host::of(self.uri).and_then(|host| host.written(authority.as_str().as_bytes()));
+            if written.is_none() {
+                let rule = "the authority of the target has no host, or a port that is no number \
+                            or has leading zeros";
+                return Some(Fault::Target(rule));
+            }
         }
-        Some("the Host header and the authority of the target name different hosts")
+        self.host.repeated.then_some(Fault::Host("there is more than one Host header"))
+    }
+
+    /// Whether the `host` header names another host than the authority of an HTTP/2 or
+    /// absolute target.
+    pub(crate) fn has_two_hosts(&self) -> bool {
+        let (Some(value), Some(authority)) = (self.host.value, Host::of(self.uri)) else {
+            return false;
+        };
+        let host = Host::read(trim(value.as_bytes()), default_port(self.uri.scheme_str()));
+        host.is_none_or(|host| !host.is(&authority))
     }
 }
 
-/// The authority without user information and without the default port.
-fn implied_host<'a>(authority: &'a Authority, uri: &Uri) -> &'a [u8] {
-    let text = authority.as_str();
-    let host = text.rsplit_once('@').map_or(text, |(_, host)| host);
-    without_default_port(host.as_bytes(), uri)
-}
-
-/// A host and port without the port that the scheme of a URI implies.
-fn without_default_port<'a>(host: &'a [u8], uri: &Uri) -> &'a [u8] {
-    let default_port: &[u8] = match uri.scheme_str() {
-        Some("https" | "wss") => b":443",
-        Some("http" | "ws") => b":80",
-        _ => return host,
-    };
-    host.strip_suffix(default_port).unwrap_or(host)
+/// What is wrong with the head of a request, in words.
+#[derive(Clone, Copy)]
+pub(crate) enum Fault {
+    /// About the host it names.
+    Host(&'static str),
+    /// About its target.
+    Target(&'static str),
 }
 
 /// The value without white space around it, which is not part of it on the wire.

@@ -6,6 +6,7 @@ use super::key::Credentials;
 use super::request::{Change, Head, ProtocolHeaders, RequestRef};
 use super::scheme::coverage::{self, List};
 use super::scheme::presigned::Presigned;
+use super::scheme::strict::Strict;
 use super::scheme::terms::Terms;
 use super::scheme::{Covers, Facts, Family, Scheme, authorization};
 use crate::error::{Error, ErrorKind};
@@ -46,12 +47,13 @@ pub struct Signer<P = Credentials> {
     credentials: P,
     scheme: Scheme,
     nonce: bool,
+    strict: Strict,
 }
 
 impl<P> Signer<P> {
     /// Signs by [`Scheme::Fc`] with these credentials, or those that a provider gives.
-    pub const fn new(credentials: P) -> Self {
-        Self { credentials, scheme: Scheme::Fc, nonce: false }
+    pub fn new(credentials: P) -> Self {
+        Self { credentials, scheme: Scheme::Fc, nonce: false, strict: Strict::default() }
     }
 
     /// Signs by another scheme.
@@ -77,6 +79,8 @@ impl<P> Signer<P> {
         Self { nonce: true, ..self }
     }
 
+    strictness!(strict);
+
     /// The credentials it signs with, or their provider.
     pub fn credentials(&self) -> &P {
         &self.credentials
@@ -94,7 +98,8 @@ impl<P> Signer<P> {
 
     /// The same with other credentials.
     pub(crate) fn with_credentials<T>(&self, credentials: T) -> Signer<T> {
-        Signer { credentials, scheme: self.scheme, nonce: self.nonce }
+        let strict = self.strict.clone();
+        Signer { credentials, scheme: self.scheme, nonce: self.nonce, strict }
     }
 }
 
@@ -165,8 +170,9 @@ impl Signer {
     ) -> Result<SignatureHeaders, Error> {
         let set = self.set(now, nonce);
         let authorization = self.look(request, &set, |head, terms, form| {
-            let key = self.credentials.key();
-            let (tag, _) = terms.sign(head, form, key.keyed());
+            let found = self.strict.check(head, terms)?;
+            let (tag, written) = terms.sign(head, form, self.credentials.key().keyed());
+            self.strict.judge(found | written, form.refuses)?;
             let id = self.credentials.access_key_id();
             Ok(authorization::write(self.scheme, id, terms.listed(), &tag))
         })?;

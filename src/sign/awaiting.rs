@@ -1,8 +1,10 @@
+use super::error::SignError;
 use super::layer::SignLayer;
+use super::origins::unsign;
 use crate::awaiting::{Pending, take_ready};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::ProvideCredentials;
-use crate::error::{BoxError, Error};
+use crate::error::Error;
 use http::Request;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -16,7 +18,7 @@ use tower_service::Service;
 ///
 /// Made from a [`SignLayer`] with all its settings
 /// ([`SignLayer::awaiting_credentials`]). Asks its provider for every request; one that
-/// fails is not sent, and the error, a boxed [`Error`], is returned in its place. Each
+/// fails is not sent, and the error is [`SignError::Signing`]. Each
 /// request costs one boxed future and one clone of the inner service more than with
 /// [`SignLayer`].
 pub struct AsyncSignLayer<P, C = SystemClock>(Arc<SignLayer<P, C>>);
@@ -54,22 +56,26 @@ service!(AsyncSign, AsyncSignLayer, P, C);
 
 impl<S, P, C, B> Service<Request<B>> for AsyncSign<S, P, C>
 where
-    S: Service<Request<B>, Error: Into<BoxError>> + Clone,
+    S: Service<Request<B>> + Clone,
     P: ProvideCredentials + Send + Sync + 'static,
     C: Clock + Send + Sync + 'static,
 {
     type Response = S::Response;
-    type Error = BoxError;
+    type Error = SignError<S::Error>;
     type Future = AsyncSignFuture<S, S::Future, B>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx).map_err(SignError::Inner)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
         let AsyncSignLayer(layer) = self.layer.clone();
         let decision = async move {
+            if !layer.origins.contain((&parts).into())? {
+                unsign(&mut parts.headers);
+                return Ok(parts);
+            }
             let credentials = layer.signer.credentials().credentials().await?;
             // Credentials may have been a while in coming.
             let now = layer.clock.now();
@@ -99,15 +105,15 @@ pin_project! {
 
 impl<S, B> Future for AsyncSignFuture<S, S::Future, B>
 where
-    S: Service<Request<B>, Error: Into<BoxError>>,
+    S: Service<Request<B>>,
 {
-    type Output = Result<S::Response, BoxError>;
+    type Output = Result<S::Response, SignError<S::Error>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut kind = self.project().kind;
         loop {
             let future = match kind.as_mut().project() {
-                KindProj::Sent { future } => return future.poll(cx).map_err(Into::into),
+                KindProj::Sent { future } => return future.poll(cx).map_err(SignError::Inner),
                 KindProj::Signing { pending } => {
                     let (mut service, request) = ready!(pending.poll(cx))?;
                     service.call(request)

@@ -23,9 +23,14 @@
 //! ```
 
 mod awaiting;
+mod error;
+mod future;
 pub(crate) mod layer;
 mod now;
+pub(crate) mod origins;
 mod service;
 
 pub use awaiting::{AsyncSign, AsyncSignFuture, AsyncSignLayer};
+pub use error::SignError;
+pub use future::SignFuture;
 pub use service::Sign;

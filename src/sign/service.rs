@@ -1,4 +1,7 @@
+use super::error::SignError;
+use super::future::SignFuture;
 use super::layer::SignLayer;
+use super::origins::unsign;
 use crate::clock::{Clock, SystemClock};
 use crate::protocol::Credentials;
 use http::Request;
@@ -19,17 +22,26 @@ where
     C: Clock,
 {
     type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
+    type Error = SignError<S::Error>;
+    type Future = SignFuture<S::Future>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx).map_err(SignError::Inner)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> S::Future {
-        // The one error is a header map that is full. It leaves the request unsigned,
-        // and there is no error of the inner service to report it by.
-        let _ = self.layer.signer.sign_request_at(&mut request, self.layer.clock.now());
-        self.inner.call(request)
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let SignLayer { signer, origins, clock } = &self.layer;
+        let signed = match origins.contain((&request).into()) {
+            Ok(true) => signer.sign_request_at(&mut request, clock.now()),
+            Ok(false) => {
+                unsign(request.headers_mut());
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        match signed {
+            Ok(()) => SignFuture::sent(self.inner.call(request)),
+            Err(error) => SignFuture::failed(error),
+        }
     }
 }

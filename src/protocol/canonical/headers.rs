@@ -16,9 +16,8 @@ pub(crate) fn write_value<S: Sink>(value: &[u8], sink: &mut S) -> Ambiguities {
 
 /// Writes the first value of a header, if there is one.
 pub(crate) fn write_first<S: Sink>(field: Field<'_>, sink: &mut S) -> Ambiguities {
-    let found = field.value.map_or(Ambiguities::empty(), |value| {
-        write_value(value.as_bytes(), sink)
-    });
+    let found =
+        field.value.map_or(Ambiguities::empty(), |value| write_value(value.as_bytes(), sink));
     if field.repeated { found | Ambiguities::REPEATED_HEADER } else { found }
 }
 

@@ -69,7 +69,6 @@ pub(super) const JAVA: Form = Form {
 /// Refused in the documented samples: they sign one value of each key.
 pub(super) const ONE_VALUE: Ambiguities = Ambiguities::REPEATED_KEY;
 
-
 pub(super) const PY_DOC: Form = Form {
     path: PathRules { form: PathForm::Raw, dollar: Times::Every, form_chars: Times::Never },
     query: Some(QueryRules {

@@ -110,6 +110,13 @@ ambiguities! {
     UnsignedHeader = UNSIGNED_HEADER, "a header that a trigger acts upon is not signed";
 }
 
+impl Ambiguity {
+    /// Whether it can be let through by name.
+    pub(crate) fn can_be_allowed(self) -> bool {
+        !NEVER_ALLOWED.contains(self.into())
+    }
+}
+
 impl From<Ambiguity> for Ambiguities {
     fn from(ambiguity: Ambiguity) -> Self {
         Self::from_bits_retain(1 << ambiguity as u32)
@@ -131,8 +138,7 @@ pub(crate) struct Policy {
 }
 
 /// Refused whatever the settings.
-const NEVER_ALLOWED: Ambiguities =
-    Ambiguities::QUERY_CREDENTIALS.union(Ambiguities::ABSENT_HEADER);
+const NEVER_ALLOWED: Ambiguities = Ambiguities::QUERY_CREDENTIALS.union(Ambiguities::ABSENT_HEADER);
 
 impl Policy {
     /// Lets one ambiguity through.
@@ -140,7 +146,7 @@ impl Policy {
     /// # Errors
     /// [`ErrorKind::InvalidSetting`] for those that are always refused.
     pub(crate) fn allow(&mut self, ambiguity: Ambiguity) -> Result<(), Error> {
-        if NEVER_ALLOWED.contains(ambiguity.into()) {
+        if !ambiguity.can_be_allowed() {
             let rule = format!("this can never be let through: {}", ambiguity.rule());
             return Err(Error::new(ErrorKind::InvalidSetting, rule));
         }
@@ -165,7 +171,11 @@ impl Policy {
     ///
     /// # Errors
     /// The first that must not occur.
-    pub(crate) fn judge(&self, found: Ambiguities, refuses: Ambiguities) -> Result<Ambiguities, Ambiguity> {
+    pub(crate) fn judge(
+        &self,
+        found: Ambiguities,
+        refuses: Ambiguities,
+    ) -> Result<Ambiguities, Ambiguity> {
         let refused = found & (refuses - self.allowed | self.refused);
         match refused.is_empty() {
             true => Ok(found & (refuses | Ambiguities::VALUE_ORDER)),

@@ -90,7 +90,7 @@ pub(crate) fn list_documented<'a>(head: &Head<'a>, list: &mut List<'a>) {
 }
 
 /// What must be covered.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Required {
     /// Headers that must be listed if they are there, under a scheme that lists any.
     pub(crate) headers: Vec<HeaderName>,
@@ -101,11 +101,11 @@ pub(crate) struct Required {
 }
 
 /// What is wrong with what a signature covers.
-pub(crate) enum Fault<'a> {
+pub(crate) enum Uncovered<'a> {
     /// This header is there and not covered.
-    Uncovered(&'a str),
+    Header(&'a str),
     /// There is no nonce, which would be in this header.
-    NoNonce(&'static HeaderName),
+    Nonce(&'static HeaderName),
     /// A header is listed that is not there.
     Absent,
 }
@@ -123,16 +123,16 @@ impl Required {
         listed: &[Listed<'a>],
         has_nonce: bool,
         policy: Policy,
-    ) -> Result<Ambiguities, Fault<'a>> {
+    ) -> Result<Ambiguities, Uncovered<'a>> {
         let facts = scheme.facts();
         let is_listed = |name: &str| listed.iter().any(|each| each.name == name);
         if self.nonce && !has_nonce {
-            return Err(Fault::NoNonce(facts.nonce));
+            return Err(Uncovered::Nonce(facts.nonce));
         }
         if let Covers::Listed { .. } = facts.covers {
             let must_be = |name: &'a HeaderName| match is_listed(name.as_str()) {
                 true => Ok(()),
-                false => Err(Fault::Uncovered(name.as_str())),
+                false => Err(Uncovered::Header(name.as_str())),
             };
             must_be(facts.date.0)?;
             if self.nonce {
@@ -146,7 +146,7 @@ impl Required {
             let mut unlisted = head.protocol.len();
             for each in listed {
                 match each.values {
-                    Values::Absent => return Err(Fault::Absent),
+                    Values::Absent => return Err(Uncovered::Absent),
                     Values::Protocol(values) => unlisted -= values.len(),
                     Values::One(_) | Values::Repeated => {}
                 }
@@ -169,7 +169,7 @@ impl Required {
             None => Ok(Ambiguities::empty()),
             Some(header) => policy
                 .judge(Ambiguities::UNSIGNED_HEADER, Ambiguities::UNSIGNED_HEADER)
-                .map_err(|_| Fault::Uncovered(header.name)),
+                .map_err(|_| Uncovered::Header(header.name)),
         }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod authorization;
 pub(crate) mod coverage;
 pub(crate) mod fc;
 pub(crate) mod presigned;
+pub(crate) mod strict;
 pub(crate) mod terms;
 
 use super::crypto::{hash::Algorithm, hmac::Mac};

@@ -7,7 +7,7 @@ use crate::headers::{QUERY_ACCESS_KEY_ID, QUERY_EXPIRES, QUERY_SIGNATURE};
 use crate::protocol::crypto::tag::Tag;
 use crate::protocol::date::{from_unix, to_unix};
 use crate::protocol::key::{KeyStoreError, access_key_id};
-use crate::protocol::request::{Field, Head, trim};
+use crate::protocol::request::{Fault, Field, Head, trim};
 use crate::protocol::scheme::ambiguity::{Ambiguities, Ambiguity};
 use crate::protocol::scheme::authorization::{Authorization, Unreadable};
 use crate::protocol::scheme::coverage::{self, List};
@@ -45,8 +45,13 @@ impl<'a> Claim<'a> {
         schemes: Schemes,
         list: &mut List<'a>,
     ) -> Result<Self, Rejection> {
-        if let Some(conflict) = head.host_conflict() {
-            return Err(Rejection::new(RejectionKind::HostMismatch, conflict));
+        let two_hosts = "the Host header and the authority of the target name different hosts";
+        let two_hosts = head.has_two_hosts().then_some(Fault::Host(two_hosts));
+        if let Some(fault) = head.fault().or(two_hosts) {
+            return Err(match fault {
+                Fault::Host(rule) => Rejection::new(RejectionKind::HostMismatch, rule),
+                Fault::Target(rule) => Rejection::new(RejectionKind::MalformedTarget, rule),
+            });
         }
         if head.authorization.repeated {
             let message = "there is more than one Authorization header";

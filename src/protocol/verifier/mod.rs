@@ -11,9 +11,9 @@ use super::dialect::Dialects;
 use super::key::{KeyStore, VerifyingKey};
 use super::request::{Head, ProtocolHeaders, RequestRef};
 use super::scheme::Schemes;
-use super::scheme::ambiguity::{Ambiguity, Policy};
-use super::scheme::coverage::{Fault, List, Required};
-use crate::error::{Error, ErrorKind};
+use super::scheme::ambiguity::Ambiguity;
+use super::scheme::coverage::{List, Uncovered};
+use super::scheme::strict::Strict;
 use caller::VerifiedCaller;
 use credentials::Claim;
 use decide::Forms;
@@ -103,8 +103,7 @@ pub struct Verifier<K> {
     schemes: Schemes,
     limits: Limits,
     window: Window,
-    required: Required,
-    ambiguity: Policy,
+    strict: Strict,
     forms: Forms,
 }
 
@@ -117,8 +116,7 @@ impl<K> Verifier<K> {
             schemes: Schemes::DEFAULT,
             limits: Limits::default(),
             window: Window::default(),
-            required: Required::default(),
-            ambiguity: Policy::default(),
+            strict: Strict::default(),
             forms: Dialects::STANDARD.into(),
         }
     }
@@ -184,7 +182,7 @@ impl<K> Verifier<K> {
     /// samples for HTTP triggers do not sign them.
     #[must_use]
     pub fn with_required_headers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
-        self.required.headers.extend(names);
+        self.strict.required.headers.extend(names);
         self
     }
 
@@ -193,51 +191,11 @@ impl<K> Verifier<K> {
     /// are refused. Off by default.
     #[must_use]
     pub fn with_required_nonce(mut self) -> Self {
-        self.required.nonce = true;
+        self.strict.required.nonce = true;
         self
     }
 
-    /// Lets a header of this name go unsigned that would have to be signed, being an
-    /// `x-acs-` or `x-fc-` header.
-    ///
-    /// Insecure: whoever passes a request on can set, change and remove it.
-    /// `x-acs-content-sha256` needs no exemption: it is signed as the payload line.
-    #[must_use]
-    pub fn with_insecure_unsigned_header(mut self, name: HeaderName) -> Self {
-        self.required.exempt.push(name);
-        self
-    }
-
-    /// Lets requests through that are ambiguous in this one way.
-    ///
-    /// Insecure: see [`Ambiguity`] for what that opens.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidSetting`] for those that are always refused,
-    /// [`Ambiguity::QueryCredentials`] and [`Ambiguity::AbsentHeader`].
-    pub fn with_insecure_allowance(mut self, ambiguity: Ambiguity) -> Result<Self, Error> {
-        self.ambiguity.allow(ambiguity)?;
-        Ok(self)
-    }
-
-    /// Refuses requests that are ambiguous in this one way whatever the dialect:
-    /// [`Ambiguity::ValueOrder`], which is let through by default, or any other.
-    #[must_use]
-    pub fn with_refused(mut self, ambiguity: Ambiguity) -> Self {
-        self.ambiguity.refuse(ambiguity);
-        self
-    }
-
-    /// Lets every request through that is refused for being ambiguous, and reports
-    /// what was: see [`VerifiedCaller::ambiguities`]. For finding out which clients
-    /// strictness would lock out.
-    ///
-    /// Insecure for as long as it is on.
-    #[must_use]
-    pub fn with_insecure_observation(mut self) -> Self {
-        self.ambiguity.allow_all();
-        self
-    }
+    strictness!(strict);
 
     /// The keys it verifies by.
     pub fn keys(&self) -> &K {
@@ -257,16 +215,17 @@ impl<K> Verifier<K> {
         let mut claim = Claim::read(head, self.schemes, list)?;
         let scheme = claim.scheme;
         let checked = self.window.check(claim.time, scheme.facts().date.1, now).and_then(|()| {
-            self.required.check(head, scheme, list, claim.has_nonce, self.ambiguity).map_err(
-                |fault| match fault {
-                    Fault::Uncovered(name) => Rejection::unsigned(name),
-                    Fault::Absent => Rejection::ambiguous(Ambiguity::AbsentHeader),
-                    Fault::NoNonce(name) => {
+            let Strict { required, ambiguity } = &self.strict;
+            required.check(head, scheme, list, claim.has_nonce, *ambiguity).map_err(|fault| {
+                match fault {
+                    Uncovered::Header(name) => Rejection::unsigned(name),
+                    Uncovered::Absent => Rejection::ambiguous(Ambiguity::AbsentHeader),
+                    Uncovered::Nonce(name) => {
                         let message = format!("required HTTP header {name} was not specified");
                         Rejection::new(RejectionKind::MissingNonce, message)
                     }
-                },
-            )
+                }
+            })
         });
         claim.found |= checked.map_err(|rejection| rejection.by(&claim.access_key_id))?;
         Ok(claim)
@@ -281,7 +240,15 @@ impl<K> Verifier<K> {
         keys: &[VerifyingKey],
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        self.forms.decide(head, claim, list, self.ambiguity, keys, now, self.window.end(claim.time))
+        self.forms.decide(
+            head,
+            claim,
+            list,
+            self.strict.ambiguity,
+            keys,
+            now,
+            self.window.end(claim.time),
+        )
     }
 }
 
@@ -328,7 +295,7 @@ impl<K> fmt::Debug for Verifier<K> {
             .field("dialects", &self.forms.dialects)
             .field("max_skew", &self.window.max_skew)
             .field("max_lifetime", &self.window.max_lifetime)
-            .field("ambiguity", &self.ambiguity)
+            .field("strict", &self.strict)
             .finish_non_exhaustive()
     }
 }

@@ -75,6 +75,8 @@ kinds! {
     Ambiguous = "ambiguous";
     /// The headers or the target are longer than the verifier looks at.
     LimitExceeded = "limit_exceeded";
+    /// The target has a path that does not begin with a slash, or user information.
+    MalformedTarget = "malformed_target";
     /// `host` and the authority of the target name different hosts.
     HostMismatch = "host_mismatch";
     /// No such access key.
@@ -103,6 +105,7 @@ kinds! {
 impl RejectionKind {
     /// The HTTP status it is answered with: 403, but 400 for
     /// [`LimitExceeded`](Self::LimitExceeded), [`HostMismatch`](Self::HostMismatch),
+    /// [`MalformedTarget`](Self::MalformedTarget),
     /// [`BodyTooLarge`](Self::BodyTooLarge) and
     /// [`BodyIncomplete`](Self::BodyIncomplete), and 503 for
     /// [`KeyStoreUnavailable`](Self::KeyStoreUnavailable) and
@@ -111,6 +114,7 @@ impl RejectionKind {
         match self {
             Self::LimitExceeded
             | Self::HostMismatch
+            | Self::MalformedTarget
             | Self::BodyTooLarge
             | Self::BodyIncomplete => StatusCode::BAD_REQUEST,
             Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => {
@@ -128,6 +132,7 @@ impl RejectionKind {
             Self::SignatureMismatch => "SignatureNotMatch",
             Self::LimitExceeded
             | Self::HostMismatch
+            | Self::MalformedTarget
             | Self::BodyTooLarge
             | Self::BodyIncomplete => "InvalidArgument",
             Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => "ServiceUnavailable",
@@ -142,6 +147,7 @@ impl RejectionKind {
         match self {
             Self::LimitExceeded
             | Self::HostMismatch
+            | Self::MalformedTarget
             | Self::BodyTooLarge
             | Self::BodyIncomplete => 3,
             Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => 14,

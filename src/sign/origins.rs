@@ -1,0 +1,144 @@
+//! For which origins requests are signed.
+
+use crate::error::{Error, ErrorKind};
+use crate::headers::{X_ACS_DATE, X_ACS_SECURITY_TOKEN, X_ACS_SIGNATURE_NONCE};
+use crate::headers::{X_FC_SECURITY_TOKEN, X_FC_SIGNATURE_NONCE};
+use crate::protocol::Scheme;
+use crate::protocol::host::{Host, default_port};
+use crate::protocol::request::RequestRef;
+use http::Uri;
+use http::header::{AUTHORIZATION, HOST, HeaderMap};
+use std::sync::Arc;
+
+/// Any, or these.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origins(Option<Arc<[Uri]>>);
+
+impl Origins {
+    /// Reads origins such as `https://demo.example` or `http://127.0.0.1:9000`.
+    pub(crate) fn read<I>(origins: I) -> Result<Self, Error>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        let read = |text: I::Item| {
+            let uri = text.as_ref().parse::<Uri>().ok().filter(is_origin);
+            uri.ok_or_else(|| {
+                let rule = "an origin must be of the form https://host or http://host:port";
+                Error::new(ErrorKind::InvalidSetting, format!("{:?}: {rule}", text.as_ref()))
+            })
+        };
+        let origins = origins.into_iter().map(read).collect::<Result<Arc<[Uri]>, Error>>()?;
+        if origins.is_empty() {
+            let rule = "there must be an origin to sign for";
+            return Err(Error::new(ErrorKind::InvalidSetting, rule));
+        }
+        Ok(Self(Some(origins)))
+    }
+
+    /// Whether a request is to be signed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidUri`] for one that does not say where it goes.
+    pub(crate) fn contain(&self, request: RequestRef<'_>) -> Result<bool, Error> {
+        let Some(origins) = &self.0 else { return Ok(true) };
+        let host = match (request.uri.authority(), request.headers.get(HOST)) {
+            (Some(authority), _) => authority.as_str().as_bytes(),
+            (None, Some(host)) => host.as_bytes(),
+            (None, None) => {
+                let rule = "the request names no origin: it has neither an authority nor a host";
+                return Err(Error::new(ErrorKind::InvalidUri, rule));
+            }
+        };
+        // Without an authority, any scheme will do: the connection is made by then.
+        let scheme = request.uri.authority().and(request.uri.scheme_str());
+        let is_same = |origin: &Uri| {
+            let default = default_port(origin.scheme_str());
+            let both = Host::of(origin).zip(Host::read(host, default));
+            (scheme.is_none() || scheme == origin.scheme_str())
+                && both.is_some_and(|(origin, host)| origin.is(&host))
+        };
+        Ok(origins.iter().any(is_same))
+    }
+}
+
+/// Scheme, host and perhaps a port, and nothing else.
+fn is_origin(uri: &Uri) -> bool {
+    matches!(uri.scheme_str(), Some("http" | "https"))
+        && Host::of(uri).is_some()
+        && !uri.authority().is_some_and(|authority| authority.as_str().contains('@'))
+        && uri.path_and_query().is_none_or(|target| target.as_str() == "/")
+}
+
+/// Takes out what an earlier attempt, to one of the origins, was signed by.
+pub(crate) fn unsign(headers: &mut HeaderMap) {
+    let is_ours = headers.get(AUTHORIZATION).is_some_and(|value| {
+        let token = value.as_bytes().split(|byte| *byte == b' ').next();
+        let mut tokens = Scheme::ALL.iter().filter_map(|scheme| scheme.token());
+        tokens.any(|known| Some(known.as_bytes()) == token)
+    });
+    if is_ours {
+        headers.remove(AUTHORIZATION);
+    }
+    let others = [&X_FC_SECURITY_TOKEN, &X_FC_SIGNATURE_NONCE, &X_ACS_SECURITY_TOKEN];
+    for name in others.into_iter().chain([&X_ACS_SIGNATURE_NONCE, &X_ACS_DATE]) {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_compared_by_scheme_host_and_numeric_port() {
+        let origins = Origins::read(["https://demo.example", "http://[::1]:9000"]).unwrap();
+        let contain = |uri: &str, host: Option<&str>| {
+            let mut request = http::Request::get(uri);
+            if let Some(host) = host {
+                request = request.header(HOST, host);
+            }
+            let request = request.body(()).unwrap();
+            origins.contain((&request).into()).map_err(|error| error.kind())
+        };
+        for (uri, host, expected) in [
+            ("https://demo.example/a", None, Ok(true)),
+            ("https://DEMO.example:443/a", None, Ok(true)),
+            ("https://demo.example:0443/a", None, Ok(true)),
+            ("http://[::1]:9000/", None, Ok(true)),
+            ("http://demo.example/a", None, Ok(false)),
+            ("https://demo.example:8443/a", None, Ok(false)),
+            ("https://demo.example.evil.example/a", None, Ok(false)),
+            ("https://evil.example/demo.example", None, Ok(false)),
+            ("https://demo.example@evil.example/", None, Ok(false)),
+            // The authority is where it goes.
+            ("https://evil.example/", Some("demo.example"), Ok(false)),
+            ("/a", Some("demo.example"), Ok(true)),
+            ("/a", Some("demo.example:443"), Ok(true)),
+            ("/a", Some("demo.example:80"), Ok(false)),
+            ("/a", Some("evil.example"), Ok(false)),
+            ("/a", None, Err(ErrorKind::InvalidUri)),
+        ] {
+            assert_eq!(contain(uri, host), expected, "{uri} {host:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_origin_is_an_error_that_quotes_it() {
+        for text in [
+            "demo.example",
+            "https://",
+            "https://demo.example/a",
+            "https://demo.example?",
+            "https://demo.example/?a",
+            "ftp://demo.example",
+            "https://a@demo.example",
+            "*",
+            "",
+        ] {
+            let error = Origins::read([text]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidSetting, "{text}");
+            assert!(error.to_string().starts_with(&format!("{text:?}")), "{error}");
+        }
+        assert!(Origins::read(Vec::<String>::new()).is_err());
+    }
+}
