@@ -2,20 +2,23 @@
 //!
 //! `tests/interop/README.md` says what the scripts do. The SDKs are installed below `target/`,
 //! once for each set of versions. Without `python3` or `node`, or without a way to install, a
-//! test says so and is not run; with `CI` in the environment it fails.
+//! test is ignored and says why; with `CI` in the environment it fails.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "common/setup.rs"]
+mod setup;
 
 use axum::{Extension, Router, body::Bytes};
 use http::{Request, request::Parts};
 use serde_json::{Value, json};
+use setup::{Need, named, needing};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::process::{ExitCode, Stdio};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, SystemTime};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -31,9 +34,17 @@ const SECRET: &str = "an-example-secret";
 const KEYS: [(&str, Option<&str>); 2] =
     [("LTAI5tExample", None), ("STS.NExample", Some("CAIS/example+token=="))];
 
+fn main() -> ExitCode {
+    let python =
+        named![requests_of_the_python_sdks_are_judged_rightly, the_python_sdks_sign_what_we_sign,];
+    let node =
+        named![requests_of_the_node_sdks_are_judged_rightly, the_node_sdks_sign_what_we_sign];
+    setup::run(needing(Some(&PYTHON_SDKS), python).chain(needing(Some(&NODE_SDKS), node)))
+}
+
 // --- what the SDKs send ----------------------------------------------------------------------
 
-#[tokio::test]
+#[tokio::main(flavor = "current_thread")]
 async fn requests_of_the_python_sdks_are_judged_rightly() {
     let own: [(&str, Dialects); 4] = [
         ("fc/", Dialect::FcPyGateway.into()),
@@ -44,7 +55,7 @@ async fn requests_of_the_python_sdks_are_judged_rightly() {
     judge_all(Sdk::Python, &own, PYTHON).await;
 }
 
-#[tokio::test]
+#[tokio::main(flavor = "current_thread")]
 async fn requests_of_the_node_sdks_are_judged_rightly() {
     let own: [(&str, Dialects); 4] = [
         ("fc/", [Dialect::FcNodeFc2, Dialect::FcApi].into()),
@@ -58,9 +69,6 @@ async fn requests_of_the_node_sdks_are_judged_rightly() {
 /// Has every case sent to a server that accepts its own dialects, to one that accepts all, and to
 /// one that accepts all and what is ambiguous, with each access key.
 async fn judge_all(sdk: Sdk, own: &[(&str, Dialects)], known: &Knowledge) {
-    if !sdk.is_there() {
-        return;
-    }
     let mut faults = Vec::new();
     for key in KEYS {
         let mut cases = 0;
@@ -175,7 +183,7 @@ impl Answer {
 
 // --- what the SDKs sign ----------------------------------------------------------------------
 
-#[tokio::test]
+#[tokio::main(flavor = "current_thread")]
 async fn the_python_sdks_sign_what_we_sign() {
     same_signatures(
         Sdk::Python,
@@ -190,7 +198,7 @@ async fn the_python_sdks_sign_what_we_sign() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::main(flavor = "current_thread")]
 async fn the_node_sdks_sign_what_we_sign() {
     same_signatures(
         Sdk::Node,
@@ -221,9 +229,6 @@ const TARGETS: [&str; 9] = [
 
 /// Signs requests with the crate, and has the SDKs sign what came of it.
 async fn same_signatures(sdk: Sdk, dialects: &[(&str, Scheme)]) {
-    if !sdk.is_there() {
-        return;
-    }
     let mut questions = Vec::new();
     let mut expected = Vec::new();
     for (id, token) in KEYS {
@@ -373,15 +378,16 @@ impl Sdk {
     }
 
     fn script(self, name: &str) -> Command {
-        let folder = self.folder().as_ref().expect("it is there");
         match self {
             Sdk::Python => {
+                let folder = PYTHON_SDKS.as_ref().unwrap();
                 let mut command = Command::new(folder.join("bin/python"));
                 // Keeps its caches out of the sources.
                 command.arg("-B").arg(sources("python").join(name).with_extension("py"));
                 command
             }
             Sdk::Node => {
+                let folder = NODE_SDKS.as_ref().unwrap();
                 let mut command = Command::new("node");
                 command.env("NODE_PATH", folder.join("node_modules"));
                 command.arg(sources("node").join(name).with_extension("js"));
@@ -389,81 +395,30 @@ impl Sdk {
             }
         }
     }
+}
 
-    /// Whether the SDKs could be installed. If not, says so, or panics in CI.
-    fn is_there(self) -> bool {
-        let Err(why) = self.folder() else { return true };
-        assert!(std::env::var_os("CI").is_none(), "{self:?}: {why}");
-        // Not eprintln, which the test harness keeps to itself.
-        let _ = writeln!(std::io::stderr(), "NOT RUN, interop with {self:?}: {why}");
-        false
-    }
+static PYTHON_SDKS: Need = LazyLock::new(|| {
+    let list = sources("python").join("requirements.txt");
+    let versions = std::fs::read_to_string(&list).unwrap();
+    setup::python("python", &versions, &[OsStr::new("--requirement"), list.as_os_str()])
+});
 
-    /// Where the SDKs are installed, after installing them if need be.
-    fn folder(self) -> &'static Result<PathBuf, String> {
-        static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-        static NODE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-        match self {
-            Sdk::Python => PYTHON.get_or_init(|| {
-                let requirements = sources("python").join("requirements.txt");
-                install("python3", &requirements, |folder| {
-                    run(std::process::Command::new("python3").args(["-m", "venv"]).arg(folder))?;
-                    let mut pip = std::process::Command::new(folder.join("bin/python"));
-                    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-                    run(pip.arg("--requirement").arg(&requirements))
-                })
-            }),
-            Sdk::Node => NODE.get_or_init(|| {
-                install("node", &sources("node").join("package-lock.json"), |folder| {
-                    std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
-                    for file in ["package.json", "package-lock.json"] {
-                        std::fs::copy(sources("node").join(file), folder.join(file))
-                            .map_err(|error| format!("{file}: {error}"))?;
-                    }
-                    let mut npm = std::process::Command::new("npm");
-                    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
-                    run(npm.current_dir(folder))
-                })
-            }),
+static NODE_SDKS: Need = LazyLock::new(|| {
+    let missing = || "no node with npm: apt-get install nodejs npm".to_owned();
+    let version = setup::ask("node", &["--version"]).ok_or_else(missing)?;
+    let lists = ["package.json", "package-lock.json"];
+    let versions = lists.map(|list| std::fs::read(sources("node").join(list)).unwrap());
+    setup::install("node", (version, &versions), |folder| {
+        setup::ask("npm", &["--version"]).ok_or_else(missing)?;
+        for (list, content) in lists.iter().zip(&versions) {
+            let copy = folder.join(list);
+            std::fs::write(&copy, content).map_err(setup::in_words(&copy))?;
         }
-    }
-}
-
-/// Installs what `list` pins with `make`, unless that has been done. The folder is made under
-/// another name, so that it is there when it is complete.
-fn install(
-    program: &str,
-    list: &Path,
-    make: impl FnOnce(&Path) -> Result<(), String>,
-) -> Result<PathBuf, String> {
-    let mut version = std::process::Command::new(program);
-    let version =
-        version.arg("--version").output().map_err(|error| format!("{program}: {error}"))?;
-    let mut hasher = DefaultHasher::new();
-    (version.stdout, std::fs::read(list).unwrap()).hash(&mut hasher);
-    let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop");
-    let folder = parent.join(format!("{program}-{:016x}", hasher.finish()));
-    if folder.exists() {
-        return Ok(folder);
-    }
-    let _ =
-        writeln!(std::io::stderr(), "installing the SDKs for {program} in {}", parent.display());
-    std::fs::create_dir_all(&parent).map_err(|error| format!("{}: {error}", parent.display()))?;
-    let unfinished = parent.join(format!("{program}-{}", std::process::id()));
-    let made = make(&unfinished).and_then(|()| {
-        std::fs::rename(&unfinished, &folder)
-            .map_err(|error| format!("{}: {error}", folder.display()))
-    });
-    let _ = std::fs::remove_dir_all(&unfinished);
-    // Another run of these tests may have been faster.
-    if folder.exists() { Ok(folder) } else { made.map(|()| folder) }
-}
-
-fn run(command: &mut std::process::Command) -> Result<(), String> {
-    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    output.status.success().then_some(()).ok_or_else(|| format!("{command:?}: {said}"))
-}
+        let mut npm = setup::tool("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+        setup::finish("npm", npm.current_dir(folder))
+    })
+});
 
 fn sources(language: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(language)
