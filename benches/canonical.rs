@@ -11,6 +11,9 @@
 mod error;
 #[path = "../src/headers.rs"]
 mod headers;
+#[macro_use]
+#[path = "../src/macros.rs"]
+mod macros;
 #[path = "../src/protocol/mod.rs"]
 mod protocol;
 mod shapes;

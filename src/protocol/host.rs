@@ -46,10 +46,6 @@ impl<'a> Host<'a> {
             Some(_) => (text.get(self.name.len() + 1) != Some(&b'0')).then_some(text),
         }
     }
-
-    pub(crate) fn name(&self) -> &'a [u8] {
-        self.name
-    }
 }
 
 /// The port that a scheme implies.
@@ -69,7 +65,7 @@ mod tests {
     fn a_host_has_a_numeric_port_unless_it_is_the_implied_one() {
         let read = |text: &'static str| {
             let host = Host::read(text.as_bytes(), Some(80))?;
-            Some((std::str::from_utf8(host.name()).unwrap(), host.port))
+            Some((std::str::from_utf8(host.name).unwrap(), host.port))
         };
         for (text, expected) in [
             ("demo.example", Some(("demo.example", None))),

@@ -32,6 +32,10 @@ impl Part {
         &text[self.start as usize..self.equals as usize]
     }
 
+    pub(crate) fn key_len(self) -> u32 {
+        self.equals - self.start
+    }
+
     /// The value with its equals sign; empty when there is neither.
     pub(crate) fn tail(self, text: &[u8]) -> &[u8] {
         &text[self.equals as usize..self.end as usize]

@@ -64,7 +64,16 @@ impl QueryRules {
             ),
         }
         if self.repeated == Repeated::All {
-            return Ambiguities::empty();
+            let differ = |pair: &[Part]| {
+                let [a, b] = pair else { return false };
+                a.key_len() == b.key_len()
+                    && a.key(text) == b.key(text)
+                    && a.tail(text) != b.tail(text)
+            };
+            return match self.order != Order::AsSent && parts.windows(2).any(differ) {
+                true => Ambiguities::VALUE_ORDER,
+                false => Ambiguities::empty(),
+            };
         }
         let before = parts.len();
         if self.repeated == Repeated::Last {

@@ -233,7 +233,10 @@ fn each_ambiguity_of_a_target_is_reported_where_it_is_and_nowhere_else() {
         ),
         (Family::Fc, Dialect::FcApi, "/", none),
         (Family::Fc, Dialect::FcApi, "/?a", Ambiguities::UNSIGNED_QUERY),
-        (Family::Acs3, Standard, "/a+b!c%41", none),
+        (Family::Acs3, Standard, "/a+b!c%7E", none),
+        (Family::Acs3, Standard, "/%41", Ambiguities::PATH_UNRESERVED),
+        (Family::Fc, Standard, "/%2e%5F%2d%7e", Ambiguities::PATH_UNRESERVED),
+        (Family::Fc, Standard, "/%7E", none),
         (Family::Acs3, Standard, "/a%b", Ambiguities::PATH_MALFORMED),
         (Family::Acs3, Standard, "/%FF?%FF=a&a=b&a", none),
         (Family::Acs3, Acs3Node, "/a+b", Ambiguities::PATH_PLUS),
@@ -315,13 +318,19 @@ fn ambiguities_print_their_names() {
 
 /// What a form refuses beyond what all of them do, by the ends of the names of the
 /// dialects, `*` being all of a family.
-const REFUSED: [(Family, &str, &[Ambiguity]); 11] = {
+const REFUSED: [(Family, &str, &[Ambiguity]); 12] = {
     use Ambiguity::*;
     use Family::*;
     [
         // The path is signed decoded.
-        (Fc, "standard py-gateway py-fc2 go-fc api", &[PathNewline, PathSlash]),
-        (Acs3, "go-doc java-doc", &[PathNewline, PathSlash, PathPercent]),
+        (
+            Fc,
+            "standard py-gateway py-fc2 go-fc api",
+            &[PathNewline, PathSlash, PathPercent, PathUnreserved],
+        ),
+        (Acs3, "go-doc java-doc", &[PathNewline, PathSlash, PathPercent, PathUnreserved]),
+        // It is encoded anew.
+        (Acs3, "standard", &[PathUnreserved]),
         // `+` is signed as a space.
         (Acs3, "node go node-doc go-doc", &[PathPlus]),
         // Parameters are signed unencoded.
@@ -345,14 +354,15 @@ const REFUSED: [(Family, &str, &[Ambiguity]); 11] = {
 #[test]
 fn each_form_refuses_what_its_way_of_signing_makes_ambiguous_and_nothing_else() {
     use Ambiguity::{
-        AcceptUndefined, ExpiresAsDate, Malformed, NotUtf8, PathMalformed, PathNotUtf8,
-        RepeatedHeader, Semicolon, UnsignedHeader, UnsignedQuery,
+        AcceptUndefined, ExpiresAsDate, Malformed, NotUtf8, PaddedHeader, PathMalformed,
+        PathNotUtf8, RepeatedHeader, Semicolon, UnsignedHeader, UnsignedQuery,
     };
     let by_all = [
         AcceptUndefined,
         ExpiresAsDate,
         Malformed,
         NotUtf8,
+        PaddedHeader,
         PathMalformed,
         PathNotUtf8,
         RepeatedHeader,
