@@ -13,7 +13,7 @@
 //!     BodyDigestMismatch, BodyPolicy, BufferedBody, CheckDigestLayer, CheckedBody, SetDigestLayer,
 //! };
 //! use tower_fc::error::BoxError;
-//! use tower_fc::{Credentials, SignLayer, StaticKeys, Verifier, VerifyLayer};
+//! use tower_fc::{Credentials, SignLayer, Signer, StaticKeys, Verifier, VerifyLayer};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
@@ -44,9 +44,10 @@
 //!         _ => Full::from(body.data().clone()),
 //!     })
 //! };
+//! let signer = Signer::new(Credentials::new("LTAI5tExample", "secret")?);
 //! let client = ServiceBuilder::new()
-//!     .layer(SetDigestLayer::default())
-//!     .layer(SignLayer::new(Credentials::new("LTAI5tExample", "secret")?))
+//!     .layer(SetDigestLayer::for_signer(&signer))
+//!     .layer(SignLayer::new(signer))
 //!     .map_request(network)
 //!     .service(server);
 //!

@@ -1,28 +1,31 @@
 use super::mismatch::BodyDigestMismatch;
-use crate::headers::CONTENT_MD5;
+use crate::headers::{CONTENT_MD5, X_ACS_CONTENT_SHA256};
 use crate::protocol::crypto::{
-    hash::{self, Algorithm, Hash},
+    hash::{Algorithm, Hash},
     tag::Tag,
 };
-use crate::protocol::{Rejection, RejectionKind, VerifiedCaller};
+use crate::protocol::scheme::coverage;
+use crate::protocol::verifier::caller::looked_at;
+use crate::protocol::{Rejection, RejectionKind};
 use http::{Extensions, HeaderMap, HeaderName};
 
 /// Chooses which bodies are compared with their digest.
 ///
 /// What counts is a digest header that the signature of the request covers, as the
-/// [`VerifiedCaller`] says; any other counts as none, since whoever passes the
-/// request on could have set it.
+/// [`VerifiedCaller`](crate::VerifiedCaller) says. One that it does not cover is refused, since whoever passes the
+/// request on could have set it. A request that no [`VerifyLayer`](crate::VerifyLayer) looked
+/// at is a fault of the set-up, answered with 500.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BodyPolicy {
-    /// None is.
+    /// None is, and nothing is refused.
     Ignore,
     /// Those with a signed digest are. The others pass, and so do all bodies of
-    /// requests without a [`VerifiedCaller`].
+    /// requests without a [`VerifiedCaller`](crate::VerifiedCaller).
     #[default]
     CheckWhenSigned,
     /// All are. Requests without a signed digest are refused, whether they have a
-    /// body or not, and so are those without a [`VerifiedCaller`].
+    /// body or not, and so are those without a [`VerifiedCaller`](crate::VerifiedCaller).
     Require,
 }
 
@@ -47,14 +50,21 @@ impl Expected {
         if policy == BodyPolicy::Ignore {
             return Ok(None);
         }
-        if let Some(caller) = extensions.get::<VerifiedCaller>() {
-            for &(name, algorithm) in caller.scheme().facts().digests {
-                if caller.covers_header(name)
-                    && let Some(text) = only(headers, name)?
-                {
-                    let digest = hash::read(algorithm, text).ok_or_else(|| unreadable(name))?;
-                    return Ok(Some(Self { algorithm, digest, name }));
+        if let Some(caller) = looked_at(extensions)? {
+            let sha256 = only(headers, &X_ACS_CONTENT_SHA256)?;
+            let md5 = only(headers, &CONTENT_MD5)?;
+            for (name, text) in [(&X_ACS_CONTENT_SHA256, sha256), (&CONTENT_MD5, md5)] {
+                if text.is_some() && !caller.covers_header(name) {
+                    let message = format!(
+                        "the HTTP header {name} is not signed: anyone may have set it on the way"
+                    );
+                    return Err(Rejection::new(RejectionKind::BodyNotCovered, message));
                 }
+            }
+            let text = |name: &HeaderName| if *name == CONTENT_MD5 { md5 } else { sha256 };
+            if let Some((name, algorithm, digest)) = coverage::digest(caller.scheme(), text) {
+                let digest = digest.ok_or_else(|| unreadable(name))?;
+                return Ok(Some(Self { algorithm, digest, name }));
             }
         }
         match policy {

@@ -6,6 +6,7 @@ use crate::protocol::crypto::{
     hash::{self, Algorithm, Hash, Md5Encoding},
     tag::Tag,
 };
+use crate::protocol::{Scheme, Signer};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request};
 use http_body::Body;
@@ -29,6 +30,9 @@ pub enum DigestHeader {
     /// `x-acs-content-sha256`, the payload hash of `ACS3-HMAC-SHA256`: SHA-256 in
     /// lower-case hexadecimal.
     ContentSha256,
+    /// `x-acs-content-sha256` with SM3 in it, the payload hash of `ACS3-HMAC-SM3`.
+    #[cfg(feature = "sm3")]
+    ContentSm3,
 }
 
 impl DigestHeader {
@@ -36,13 +40,15 @@ impl DigestHeader {
         Hash::new(match self {
             Self::ContentMd5(_) => Algorithm::Md5,
             Self::ContentSha256 => Algorithm::Sha256,
+            #[cfg(feature = "sm3")]
+            Self::ContentSm3 => Algorithm::Sm3,
         })
     }
 
     fn write(self, digest: &Tag) -> (&'static HeaderName, HeaderValue) {
         match self {
             Self::ContentMd5(encoding) => (&CONTENT_MD5, hash::content_md5(digest, encoding)),
-            Self::ContentSha256 => (&X_ACS_CONTENT_SHA256, hash::hex(digest)),
+            _ => (&X_ACS_CONTENT_SHA256, hash::hex(digest)),
         }
     }
 }
@@ -80,7 +86,19 @@ pub struct SetDigestLayer {
 }
 
 impl SetDigestLayer {
-    /// Sets this header, `content-md5` for an [`Md5Encoding`].
+    /// Sets the header that the scheme of a signer covers: `content-md5` as RFC 1864 defines it
+    /// for `FC` and `acs`, the payload hash for the `ACS3` schemes.
+    pub fn for_signer<P>(signer: &Signer<P>) -> Self {
+        Self::new(match signer.scheme() {
+            Scheme::Acs3HmacSha256 => DigestHeader::ContentSha256,
+            #[cfg(feature = "sm3")]
+            Scheme::Acs3HmacSm3 => DigestHeader::ContentSm3,
+            Scheme::Fc | Scheme::FcPresigned | Scheme::Acs => DigestHeader::default(),
+        })
+    }
+
+    /// Sets this header, `content-md5` for an [`Md5Encoding`], whatever signs. A signer refuses
+    /// one that its scheme does not cover.
     pub fn new(header: impl Into<DigestHeader>) -> Self {
         Self { header: header.into(), limit: DEFAULT_LIMIT }
     }
@@ -89,13 +107,6 @@ impl SetDigestLayer {
     #[must_use]
     pub fn with_limit(self, limit: usize) -> Self {
         Self { limit, ..self }
-    }
-}
-
-impl Default for SetDigestLayer {
-    /// Sets `content-md5` as RFC 1864 defines it.
-    fn default() -> Self {
-        Self::new(DigestHeader::default())
     }
 }
 

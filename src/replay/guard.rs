@@ -119,6 +119,8 @@ pub enum ReplayGuardErrorKind {
     Full,
     /// What it remembers is out of reach.
     Unavailable,
+    /// The store is there, and answers with an error.
+    Refused,
 }
 
 impl ReplayGuardError {
@@ -132,6 +134,11 @@ impl ReplayGuardError {
         Self { kind: ReplayGuardErrorKind::Unavailable, source: Some(source.into()) }
     }
 
+    /// The store answers with an error. Wraps it; the client is not told.
+    pub fn refused(source: impl Into<BoxError>) -> Self {
+        Self { kind: ReplayGuardErrorKind::Refused, source: Some(source.into()) }
+    }
+
     /// Returns why it cannot tell.
     pub const fn kind(&self) -> ReplayGuardErrorKind {
         self.kind
@@ -143,6 +150,7 @@ impl fmt::Display for ReplayGuardError {
         f.write_str(match self.kind {
             ReplayGuardErrorKind::Full => "the replay guard is full",
             ReplayGuardErrorKind::Unavailable => "the store of the replay guard is out of reach",
+            ReplayGuardErrorKind::Refused => "the store of the replay guard answers with an error",
         })
     }
 }

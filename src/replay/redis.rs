@@ -1,7 +1,7 @@
 use super::guard::{
     AsyncReplayGuard, Claimed, ReplayClaim, ReplayGuardError, ReplayGuardErrorKind,
 };
-use crate::error::{BoxError, Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Cmd, RedisError};
 use std::fmt;
@@ -40,6 +40,7 @@ pub struct RedisReplayGuard {
     prefix: Arc<[u8]>,
     timeout: Duration,
     mode: FailMode,
+    observer: Option<Arc<Observe>>,
     link: Mutex<Option<Link>>,
 }
 
@@ -50,9 +51,12 @@ pub enum FailMode {
     /// They are refused with 503.
     #[default]
     Closed,
-    /// They pass, and replays with them. A Redis that is full still refuses.
+    /// They pass, and replays with them, while there is no connection or no answer. A Redis
+    /// that is full or answers with an error (`READONLY`, `NOAUTH` …) still refuses.
     Open,
 }
+
+type Observe = dyn Fn(&ReplayGuardError) + Send + Sync;
 
 /// The connection that claims share.
 #[derive(Clone)]
@@ -90,6 +94,7 @@ impl RedisReplayGuard {
             prefix: Arc::from(*b"tower-fc:replay:"),
             timeout: Duration::from_millis(500),
             mode: FailMode::Closed,
+            observer: None,
             link: Mutex::new(None),
         }
     }
@@ -116,23 +121,36 @@ impl RedisReplayGuard {
         self
     }
 
+    /// Tells `observe` of each request that passes under [`FailMode::Open`] though it cannot be
+    /// told whether it is a replay, and why.
+    #[must_use]
+    pub fn with_observer(
+        mut self,
+        observe: impl Fn(&ReplayGuardError) + Send + Sync + 'static,
+    ) -> Self {
+        self.observer = Some(Arc::new(observe));
+        self
+    }
+
     async fn ask(&self, claim: &ReplayClaim) -> Result<Claimed, ReplayGuardError> {
         // Without a runtime, connecting would panic.
         Handle::try_current().map_err(ReplayGuardError::unavailable)?;
         let mut link = self.link().map_err(ReplayGuardError::unavailable)?;
         let set = self.command(claim);
         let answer = timeout(self.timeout, set.query_async(&mut link.manager)).await;
-        let error: BoxError = match answer {
+        let error = match answer {
             Ok(Ok(Some(()))) => return Ok(Claimed::First),
             Ok(Ok(None)) => return Ok(Claimed::Already),
             Ok(Err(error)) if error.code() == Some("OOM") => return Err(ReplayGuardError::full()),
-            Ok(Err(error)) => error.into(),
-            Err(elapsed) => elapsed.into(),
+            // It is there, and says no: READONLY, NOAUTH and the like.
+            Ok(Err(error)) if error.code().is_some() => ReplayGuardError::refused(error),
+            Ok(Err(error)) => ReplayGuardError::unavailable(error),
+            Err(elapsed) => ReplayGuardError::unavailable(elapsed),
         };
         if let Some(shared) = self.locked().as_mut().filter(|shared| shared.since == link.since) {
             shared.failed = true;
         }
-        Err(ReplayGuardError::unavailable(error))
+        Err(error)
     }
 
     fn command(&self, claim: &ReplayClaim) -> Cmd {

@@ -1,7 +1,8 @@
 use super::guard::{Claimed, ReplayClaim, ReplayGuard, ReplayGuardError, ReplayGuardErrorKind};
 use super::layer::ReplayLayer;
 use crate::clock::{Clock, SystemClock};
-use crate::protocol::{Rejection, RejectionKind, VerifiedCaller};
+use crate::protocol::verifier::caller::looked_at;
+use crate::protocol::{Rejection, RejectionKind};
 use crate::response::{FcResponse, RejectionResponse, ResponseBody, ResponseFuture, answer};
 use http::{Extensions, Method, Request, Response};
 use std::task::{Context, Poll};
@@ -58,7 +59,7 @@ impl<G, R, C> ReplayLayer<G, R, C> {
         extensions: &Extensions,
         now: SystemTime,
     ) -> Result<Option<ReplayClaim>, Rejection> {
-        let Some(caller) = extensions.get::<VerifiedCaller>() else { return Ok(None) };
+        let Some(caller) = looked_at(extensions)? else { return Ok(None) };
         if self.settings.methods.as_ref().is_some_and(|methods| !methods.contains(method))
             || caller.signed_at().is_none() && !self.settings.presigned
         {
@@ -96,7 +97,7 @@ pub(super) fn decide(outcome: Result<Claimed, ReplayGuardError>) -> Result<(), R
         ReplayGuardErrorKind::Full => {
             "too many requests are remembered at the moment to tell whether this is a replay"
         }
-        ReplayGuardErrorKind::Unavailable => {
+        ReplayGuardErrorKind::Unavailable | ReplayGuardErrorKind::Refused => {
             "it cannot be told at the moment whether the request is a replay"
         }
     };

@@ -96,7 +96,8 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let layer = &self.layer.0;
         if layer.is_exempt(&request) {
-            layer.pass(request.headers_mut());
+            layer.pass(request.extensions_mut());
+            layer.strip(request.headers_mut());
             return AwaitingFuture::answering(ResponseFuture::inner(self.inner.call(request)));
         }
         let layer = layer.clone();

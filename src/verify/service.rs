@@ -3,6 +3,7 @@ use super::outcome::Outcome;
 use crate::clock::{Clock, SystemClock};
 use crate::headers::{X_ACS_SECURITY_TOKEN, X_FC_SECURITY_TOKEN};
 use crate::protocol::request::RequestRef;
+use crate::protocol::verifier::caller::Uncalled;
 use crate::protocol::{KeyStore, Rejection, RejectionKind, VerifiedCaller};
 use crate::response::{FcResponse, RejectionResponse, ResponseBody, ResponseFuture, answer};
 use bytes::Bytes;
@@ -39,7 +40,8 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let layer = &self.layer;
         if layer.is_exempt(&request) {
-            layer.pass(request.headers_mut());
+            layer.pass(request.extensions_mut());
+            layer.strip(request.headers_mut());
             return ResponseFuture::inner(self.inner.call(request));
         }
         let uri = layer.target(request.uri(), request.extensions());
@@ -81,7 +83,10 @@ impl<K, R, C> VerifyLayer<K, R, C> {
                 observer.tell(Outcome::Verified(&caller));
                 extensions.insert(caller);
             }
-            Err(rejection) if self.lets_pass(&rejection) => observer.tell(Outcome::Anonymous),
+            Err(rejection) if self.lets_pass(&rejection) => {
+                observer.tell(Outcome::Anonymous);
+                without_caller(extensions);
+            }
             Err(rejection) => {
                 observer.tell(Outcome::Refused(&rejection));
                 return Err(rejection);
@@ -103,10 +108,10 @@ impl<K, R, C> VerifyLayer<K, R, C> {
         answer(rejection, now, &self.response, parts)
     }
 
-    /// Makes an exempt request what the inner service is to see.
-    pub(super) fn pass(&self, headers: &mut HeaderMap) {
+    /// Lets an exempt request pass.
+    pub(super) fn pass(&self, extensions: &mut Extensions) {
         self.settings.observer.tell(Outcome::Exempt);
-        self.strip(headers);
+        without_caller(extensions);
     }
 
     /// Takes out the client's credentials, where they are not to be seen.
@@ -122,4 +127,10 @@ impl<K, R, C> VerifyLayer<K, R, C> {
         self.settings.mode == Mode::Optional
             && rejection.kind() == RejectionKind::MissingCredentials
     }
+}
+
+/// Says that a request has no caller, whatever a layer outside of this one said.
+fn without_caller(extensions: &mut Extensions) {
+    extensions.remove::<VerifiedCaller>();
+    extensions.insert(Uncalled);
 }

@@ -2,6 +2,8 @@
 
 use super::ambiguity::{Ambiguities, Policy};
 use super::{Covers, Scheme};
+use crate::protocol::crypto::hash::{self, Algorithm};
+use crate::protocol::crypto::tag::Tag;
 use crate::protocol::request::{Field, Head, ProtocolHeader, is_protocol};
 use http::header::{HOST, HeaderName};
 use smallvec::SmallVec;
@@ -51,6 +53,7 @@ pub(crate) fn find<'a>(head: &Head<'a>, list: &mut List<'a>) {
 /// The values of a header that a trigger does not act upon.
 fn find_other<'a>(head: &Head<'a>, name: &str) -> Values<'a> {
     let known = match name {
+        "content-md5" => head.content_md5,
         "content-type" => head.content_type,
         "host" => head.host,
         _ => Field::default(),
@@ -67,13 +70,17 @@ fn find_other<'a>(head: &Head<'a>, name: &str) -> Values<'a> {
     }
 }
 
-/// The headers that the documented form lists of a request, in order: `host`,
-/// `content-type`, and all that begin with `x-acs-` or `x-fc-`.
+/// The headers that the documented form lists of a request, in order: `content-md5`,
+/// `content-type`, `host`, and all that begin with `x-acs-` or `x-fc-`.
 ///
-/// The documentation asks for the first three. The last are signed because a
-/// trigger acts upon them, so a verifier should not take them unsigned.
+/// The documentation asks for `content-type`, `host` and `x-acs-`. The others are signed
+/// because a trigger or a check of bodies acts upon them, so a verifier should not take them
+/// unsigned.
 pub(crate) fn list_documented<'a>(head: &Head<'a>, list: &mut List<'a>) {
     let mut push = |name, values| list.push(Listed { name, values });
+    if head.content_md5.value.is_some() {
+        push("content-md5", find_other(head, "content-md5"));
+    }
     if head.content_type.value.is_some() {
         push("content-type", find_other(head, "content-type"));
     }
@@ -87,6 +94,18 @@ pub(crate) fn list_documented<'a>(head: &Head<'a>, list: &mut List<'a>) {
         rest = after;
         push(first.name, Values::Protocol(values));
     }
+}
+
+/// The digest of the body in the strongest covered header that has one: `None` in its place
+/// if its text is no digest. `text` gives that of a header that is there and covered.
+pub(crate) fn digest<'a>(
+    scheme: Scheme,
+    mut text: impl FnMut(&'static HeaderName) -> Option<&'a [u8]>,
+) -> Option<(&'static HeaderName, Algorithm, Option<Tag>)> {
+    scheme.facts().digests.iter().find_map(|&(name, algorithm)| {
+        let text = text(name).filter(|text| !text.is_empty())?;
+        Some((name, algorithm, hash::read(algorithm, text)))
+    })
 }
 
 /// What must be covered.

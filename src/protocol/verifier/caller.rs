@@ -1,14 +1,17 @@
 //! Who a request is from, once that is verified.
 
 use super::credentials::Claim;
+use super::rejection::{Rejection, RejectionKind};
 use super::time::Time;
 use crate::protocol::crypto::tag::Tag;
 use crate::protocol::dialect::Dialect;
 use crate::protocol::request::Head;
+use crate::protocol::scheme::coverage;
 use crate::protocol::scheme::{
     Scheme,
     ambiguity::{Ambiguities, Ambiguity},
 };
+use http::Extensions;
 use http::header::{HeaderName, HeaderValue};
 use std::fmt;
 use std::ops::Range;
@@ -131,9 +134,9 @@ impl VerifiedCaller {
             signature: claim.signature,
             key_position,
         };
-        let has = |name: &HeaderName| !head.field(name).text().is_empty();
-        let mut digests = claim.scheme.facts().digests.iter();
-        caller.covers_body = digests.any(|(name, _)| has(name) && caller.covers_header(name));
+        let covered = |name| Some(head.field(name).text()).filter(|_| caller.covers_header(name));
+        caller.covers_body =
+            matches!(coverage::digest(claim.scheme, covered), Some((_, _, Some(_))));
         caller
     }
 
@@ -230,4 +233,22 @@ impl fmt::Debug for VerifiedCaller {
             .field("ambiguities", &self.found)
             .finish()
     }
+}
+
+/// A mark on requests that a verifying layer let through without a caller: what is inside of it
+/// can tell that it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Uncalled;
+
+/// The caller of a request that a verifying layer looked at, if it has one.
+///
+/// # Errors
+/// No layer did: a rejection that says so, for whoever set the layers up.
+pub(crate) fn looked_at(extensions: &Extensions) -> Result<Option<&VerifiedCaller>, Rejection> {
+    let caller = extensions.get::<VerifiedCaller>();
+    if caller.is_none() && extensions.get::<Uncalled>().is_none() {
+        let message = "the request was not looked at by a VerifyLayer outside of this layer";
+        return Err(Rejection::new(RejectionKind::NotLookedAt, message));
+    }
+    Ok(caller)
 }

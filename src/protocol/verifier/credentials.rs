@@ -3,7 +3,10 @@
 
 use super::rejection::{Rejection, RejectionKind};
 use super::time::Time;
-use crate::headers::{QUERY_ACCESS_KEY_ID, QUERY_EXPIRES, QUERY_SIGNATURE};
+use crate::headers::{
+    QUERY_ACCESS_KEY_ID, QUERY_EXPIRES, QUERY_SIGNATURE, X_ACS_DATE, X_ACS_SECURITY_TOKEN,
+    X_ACS_SIGNATURE_NONCE, X_FC_SECURITY_TOKEN, X_FC_SIGNATURE_NONCE,
+};
 use crate::protocol::crypto::tag::Tag;
 use crate::protocol::date::{from_unix, to_unix};
 use crate::protocol::key::{KeyStoreError, access_key_id};
@@ -110,7 +113,7 @@ impl<'a> Claim<'a> {
             return Err(bad_parameter(name, "is given twice"));
         }
         if query.access_key_id.is_none() && query.signature.is_none() {
-            return Err(missing(head));
+            return Err(missing(head, &query));
         }
         switched_on(Scheme::FcPresigned, schemes)?;
         let required = |value: Option<Cow<'a, [u8]>>, name| {
@@ -151,12 +154,29 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// The refusal of a request without credentials.
-fn missing(_: &Head<'_>) -> Rejection {
-    Rejection::new(
-        RejectionKind::MissingCredentials,
-        "required HTTP header Authorization was not specified",
-    )
+/// Headers that belong to credentials beside `authorization`.
+static BELONGING: [&HeaderName; 5] = [
+    &X_FC_SECURITY_TOKEN,
+    &X_ACS_SECURITY_TOKEN,
+    &X_FC_SIGNATURE_NONCE,
+    &X_ACS_SIGNATURE_NONCE,
+    &X_ACS_DATE,
+];
+
+/// The refusal of a request without an `Authorization` header, and without an access key id
+/// or a signature in its query: it is anonymous if there is nothing else of credentials.
+fn missing(head: &Head<'_>, query: &Presigned<'_>) -> Rejection {
+    let header = BELONGING.iter().find(|name| head.protocol(name).value.is_some());
+    match header.map(|name| name.as_str()).or(query.any()) {
+        None => Rejection::new(
+            RejectionKind::MissingCredentials,
+            "required HTTP header Authorization was not specified",
+        ),
+        Some(name) => Rejection::new(
+            RejectionKind::IncompleteCredentials,
+            format!("required HTTP header Authorization was not specified, though there is {name}"),
+        ),
+    }
 }
 
 /// When the date header of a scheme says that the request was signed.

@@ -49,6 +49,10 @@ macro_rules! kinds {
 }
 
 kinds! {
+    /// Something that belongs to credentials, and neither an `Authorization` header nor an
+    /// access key id or a signature in the query: a security token, a nonce, `x-acs-date`, or
+    /// a parameter of a presigned URL. A proxy that took `Authorization` away leaves that.
+    IncompleteCredentials = "incomplete_credentials";
     /// No credentials at all. The only kind that [`Mode::Optional`](crate::verify::Mode) lets pass.
     MissingCredentials = "missing_credentials";
     /// The header that says when the request was signed is missing.
@@ -95,6 +99,9 @@ kinds! {
     BodyTooLarge = "body_too_large";
     /// The body broke off before it could be checked.
     BodyIncomplete = "body_incomplete";
+    /// A layer that goes by the caller is outside of the one that verifies. (In axum the last
+    /// `layer` is the outermost.) The client is not at fault.
+    NotLookedAt = "not_looked_at";
     /// Keys could not be looked up. The client is not at fault.
     KeyStoreUnavailable = "key_store_unavailable";
     /// The store of a replay guard cannot tell whether the request has been seen, being
@@ -109,7 +116,8 @@ impl RejectionKind {
     /// [`BodyTooLarge`](Self::BodyTooLarge) and
     /// [`BodyIncomplete`](Self::BodyIncomplete), and 503 for
     /// [`KeyStoreUnavailable`](Self::KeyStoreUnavailable) and
-    /// [`ReplayStoreUnavailable`](Self::ReplayStoreUnavailable).
+    /// [`ReplayStoreUnavailable`](Self::ReplayStoreUnavailable), and 500 for
+    /// [`NotLookedAt`](Self::NotLookedAt).
     pub const fn status(self) -> StatusCode {
         match self {
             Self::LimitExceeded
@@ -120,6 +128,7 @@ impl RejectionKind {
             Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
+            Self::NotLookedAt => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::FORBIDDEN,
         }
     }
@@ -127,7 +136,9 @@ impl RejectionKind {
     /// The `ErrorCode` of Function Compute for it.
     pub const fn error_code(self) -> &'static str {
         match self {
-            Self::MissingCredentials | Self::MissingDate => "MissingRequiredHeader",
+            Self::MissingCredentials | Self::IncompleteCredentials | Self::MissingDate => {
+                "MissingRequiredHeader"
+            }
             Self::UnknownAccessKey => "InvalidAccessKeyID",
             Self::SignatureMismatch => "SignatureNotMatch",
             Self::LimitExceeded
@@ -136,13 +147,15 @@ impl RejectionKind {
             | Self::BodyTooLarge
             | Self::BodyIncomplete => "InvalidArgument",
             Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => "ServiceUnavailable",
+            Self::NotLookedAt => "InternalServerError",
             _ => "AccessDenied",
         }
     }
 
     /// The gRPC status it is answered with: 16 (unauthenticated) where it is not
     /// clear who calls, 7 (permission denied) where the request is refused whoever
-    /// does, 3 (invalid argument) and 14 (unavailable) where HTTP says 400 and 503.
+    /// does, 3 (invalid argument), 14 (unavailable) and 13 (internal) where HTTP says 400, 503
+    /// and 500.
     pub const fn grpc_status(self) -> u8 {
         match self {
             Self::LimitExceeded
@@ -151,6 +164,7 @@ impl RejectionKind {
             | Self::BodyTooLarge
             | Self::BodyIncomplete => 3,
             Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => 14,
+            Self::NotLookedAt => 13,
             Self::RequestTimeTooSkewed
             | Self::Expired
             | Self::ExpiresTooLate
