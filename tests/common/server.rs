@@ -1,7 +1,11 @@
 //! A real server on a loopback port, and a client of it.
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use http::{Request, Response};
+use http_body::Body;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -14,16 +18,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf};
-use tower::Service;
+use tower::util::BoxCloneService;
+use tower::{Service, ServiceExt as _};
 use tower_fc::error::BoxError;
 
 /// Serves HTTP/1.1 and HTTP/2 on a loopback port for as long as the runtime lives.
 pub async fn serve<S, B>(service: S) -> SocketAddr
 where
-    S: Service<Request<hyper::body::Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
-    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     serve_counting(service).await.0
 }
@@ -32,11 +37,26 @@ where
 /// reads ahead of the service.
 pub async fn serve_counting<S, B>(service: S) -> (SocketAddr, Arc<AtomicU64>)
 where
-    S: Service<Request<hyper::body::Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
-    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
+    // Of one type, so that the server is compiled once.
+    let boxed = |response: Response<B>| {
+        response.map(|body| {
+            let body = body.map_err(Into::into);
+            let bytes = |mut data: B::Data| data.copy_to_bytes(data.remaining());
+            body.map_frame(move |frame| frame.map_data(bytes)).boxed_unsync()
+        })
+    };
+    serve_boxed(service.map_response(boxed).boxed_clone()).await
+}
+
+type Boxed =
+    BoxCloneService<Request<Incoming>, Response<UnsyncBoxBody<Bytes, BoxError>>, Infallible>;
+
+async fn serve_boxed(service: Boxed) -> (SocketAddr, Arc<AtomicU64>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let count = Arc::new(AtomicU64::new(0));
@@ -74,8 +94,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Counted<R> {
     }
 }
 
-type Body = http_body_util::Full<Bytes>;
-type Client = legacy::Client<legacy::connect::HttpConnector, Body>;
+type Client = legacy::Client<legacy::connect::HttpConnector, Full<Bytes>>;
 
 /// hyper-util's client: HTTP/1.1, or HTTP/2 by prior knowledge.
 pub fn client(http2: bool) -> Client {
