@@ -32,7 +32,7 @@ impl TempFile {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("tower-fc-keys-{}-{number}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
+        let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&folder).unwrap();
         let file = Self { path: folder.join("keys.json"), folder };
         file.write(text);

@@ -102,7 +102,7 @@ fn nothing_public_prints_a_secret() {
 #[cfg(feature = "key-file")]
 #[test]
 fn a_key_file_prints_its_path_and_nothing_in_it() {
-    let path = std::env::temp_dir().join(format!("tower-fc-secrets-{}.json", std::process::id()));
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("secrets.json");
     let write = |text: &str| std::fs::write(&path, text).unwrap();
     write(&format!(
         r#"{{ "{ID}": ["canary-1", {{ "secret": "{SECRET}", "security_token": "{TOKEN}" }}] }}"#

@@ -17,6 +17,7 @@ use std::fmt::{Debug, Write as _};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tower::{Layer as _, ServiceBuilder, ServiceExt as _, service_fn};
+use tower_fc::digest::Md5Encoding;
 use tower_fc::digest::{BufferedBody, CheckedBody};
 use tower_fc::digest::{CheckDigestLayer, SetDigestLayer};
 use tower_fc::keys::VerifyingKey;
@@ -141,7 +142,7 @@ async fn exchange(address: SocketAddr, http2: bool, scheme: Scheme) -> Vec<Strin
         let sent = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&sent);
         let mut service = ServiceBuilder::new()
-            .layer(SetDigestLayer::default())
+            .layer(SetDigestLayer::new(Md5Encoding::default()))
             .layer(SignLayer::new(signer(secret, scheme).with_nonce()).with_clock(clock()))
             .map_request(move |request: Request<BufferedBody>| {
                 let request = request.map(|body| Full::from(body.data().clone()));

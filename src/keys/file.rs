@@ -42,7 +42,8 @@ use zeroize::Zeroizing;
 /// use tower_fc::keys::KeyFile;
 /// use tower_fc::{Credentials, RejectionKind, Signer, Verifier};
 ///
-/// # let path = std::env::temp_dir().join(format!("tower-fc-doc-{}.json", std::process::id()));
+/// # std::fs::create_dir_all("target/tmp")?;
+/// # let path = std::path::PathBuf::from("target/tmp/keys-of-a-doctest.json");
 /// std::fs::write(&path, r#"{ "LTAI5tExample": "old-secret" }"#)?;
 /// let keys = KeyFile::open(&path)?.with_check_interval(Duration::from_millis(10));
 /// let verifier = Verifier::new(keys.clone());

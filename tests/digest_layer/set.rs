@@ -80,13 +80,15 @@ async fn an_empty_body_has_a_digest_too() {
 #[tokio::test]
 async fn a_body_in_memory_is_taken_over_without_a_copy_whatever_its_size() {
     let data = Bytes::from(vec![7; 1000]);
-    let buffered = send(SetDigestLayer::default(), Full::new(data.clone())).await.0.unwrap();
+    let buffered =
+        send(SetDigestLayer::new(Md5Encoding::default()), Full::new(data.clone())).await.0.unwrap();
     for in_memory in [
         Box::pin(Full::new(data.clone())) as Pin<Box<dyn Body<Data = Bytes, Error = Infallible>>>,
         Box::pin(buffered.into_body()),
         Box::pin(Full::new(data.clone()).with_trailers(std::future::ready(None))),
     ] {
-        let (sent, _) = send(SetDigestLayer::default().with_limit(0), in_memory).await;
+        let (sent, _) =
+            send(SetDigestLayer::new(Md5Encoding::default()).with_limit(0), in_memory).await;
         let sent = sent.unwrap();
         assert_eq!(sent.body().data().as_ptr(), data.as_ptr());
         assert_eq!(sent.body().data(), &data);
@@ -95,11 +97,14 @@ async fn a_body_in_memory_is_taken_over_without_a_copy_whatever_its_size() {
     // An empty piece is none.
     let body = Pieces::of(["", "abc", ""]);
     let data = body.frames[1].as_ref().unwrap().data_ref().unwrap().clone();
-    let (sent, _) = send(SetDigestLayer::default(), body).await;
+    let (sent, _) = send(SetDigestLayer::new(Md5Encoding::default()), body).await;
     assert_eq!(sent.unwrap().body().data().as_ptr(), data.as_ptr());
     // One whose end is known without its length.
-    let (sent, _) =
-        send(SetDigestLayer::default().with_limit(0), Pieces::of(["abc"]).ending()).await;
+    let (sent, _) = send(
+        SetDigestLayer::new(Md5Encoding::default()).with_limit(0),
+        Pieces::of(["abc"]).ending(),
+    )
+    .await;
     assert_eq!(sent.unwrap().body().data().as_ptr(), data.as_ptr());
 }
 
@@ -107,7 +112,8 @@ async fn a_body_in_memory_is_taken_over_without_a_copy_whatever_its_size() {
 async fn a_stream_of_just_the_limit_is_sent_and_one_byte_more_is_not() {
     let all = || Pieces::of(["0123", "4567"]);
     for pieces in [all(), all().knowing(), all().ending()] {
-        let (sent, calls) = send(SetDigestLayer::default().with_limit(8), pieces).await;
+        let (sent, calls) =
+            send(SetDigestLayer::new(Md5Encoding::default()).with_limit(8), pieces).await;
         assert_eq!(sent.unwrap().body().data(), "01234567");
         assert_eq!(calls, 1);
     }
@@ -118,7 +124,8 @@ async fn a_stream_of_just_the_limit_is_sent_and_one_byte_more_is_not() {
         Pieces::of(["01234567"]),
         Pieces::of(["01234567", ""]),
     ] {
-        let (sent, calls) = send(SetDigestLayer::default().with_limit(7), pieces).await;
+        let (sent, calls) =
+            send(SetDigestLayer::new(Md5Encoding::default()).with_limit(7), pieces).await;
         let error = sent.unwrap_err();
         let too_large: &BodyTooLarge = error.downcast_ref().expect("the error is a named one");
         assert_eq!(too_large.limit(), 7);
@@ -131,7 +138,7 @@ async fn a_stream_of_just_the_limit_is_sent_and_one_byte_more_is_not() {
 async fn a_stream_that_says_it_is_too_large_is_not_read_on() {
     let body = Pieces::of(["0", "1", "2", "3"]).claiming(DEFAULT_LIMIT as u64 + 1);
     let polls = Arc::clone(&body.polls);
-    let (sent, calls) = send(SetDigestLayer::default(), body).await;
+    let (sent, calls) = send(SetDigestLayer::new(Md5Encoding::default()), body).await;
     assert_eq!(sent.unwrap_err().downcast_ref::<BodyTooLarge>().unwrap().limit(), DEFAULT_LIMIT);
     assert_eq!((calls, polls.load(Ordering::SeqCst)), (0, 1));
 }
@@ -141,7 +148,8 @@ async fn a_stream_without_an_end_stops_at_the_limit() {
     let body = Generated::of(u64::MAX);
     let left = body.size_hint();
     assert_eq!(left.exact(), None);
-    let (sent, calls) = send(SetDigestLayer::default().with_limit(1 << 20), body).await;
+    let (sent, calls) =
+        send(SetDigestLayer::new(Md5Encoding::default()).with_limit(1 << 20), body).await;
     assert!(sent.unwrap_err().is::<BodyTooLarge>());
     assert_eq!(calls, 0);
 }
@@ -149,7 +157,7 @@ async fn a_stream_without_an_end_stops_at_the_limit() {
 #[tokio::test]
 async fn an_error_of_the_body_comes_back_and_nothing_is_sent() {
     let body = Pieces::of(["01"]).then(Err(io::ErrorKind::ConnectionReset.into()));
-    let (sent, calls) = send(SetDigestLayer::default(), body).await;
+    let (sent, calls) = send(SetDigestLayer::new(Md5Encoding::default()), body).await;
     let error = sent.unwrap_err();
     let error: &io::Error = error.downcast_ref().expect("the error is that of the body");
     assert_eq!((error.kind(), calls), (io::ErrorKind::ConnectionReset, 0));
@@ -159,7 +167,7 @@ async fn an_error_of_the_body_comes_back_and_nothing_is_sent() {
 async fn a_request_without_room_for_the_header_is_not_sent() {
     let mut request = Request::post("/").body(full("abc")).unwrap();
     *request.headers_mut() = full_headers();
-    let service = SetDigestLayer::default()
+    let service = SetDigestLayer::new(Md5Encoding::default())
         .layer(service_fn(|_: Request<BufferedBody>| async { panic!("it was sent") as Sent }));
     let error = service.oneshot(request).await.unwrap_err();
     assert_eq!(error.downcast_ref::<Error>().unwrap().kind(), ErrorKind::TooManyHeaders);
@@ -188,9 +196,11 @@ async fn trailers_go_out_behind_the_body() {
 
 #[tokio::test]
 async fn errors_of_the_inner_service_pass() {
-    let service = SetDigestLayer::default().layer(service_fn(|_: Request<BufferedBody>| async {
-        Err::<Response<()>, _>(io::Error::from(io::ErrorKind::NotConnected))
-    }));
+    let service = SetDigestLayer::new(Md5Encoding::default()).layer(service_fn(
+        |_: Request<BufferedBody>| async {
+            Err::<Response<()>, _>(io::Error::from(io::ErrorKind::NotConnected))
+        },
+    ));
     let error = service.oneshot(Request::new(full("abc"))).await.unwrap_err();
     assert_eq!(error.downcast_ref::<io::Error>().unwrap().kind(), io::ErrorKind::NotConnected);
 }

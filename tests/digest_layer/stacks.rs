@@ -26,7 +26,7 @@ async fn the_service_that_was_ready_is_the_one_that_is_called() {
         Ok::<_, BoxError>(Response::new(request.into_body()))
     });
     let mut client = ServiceBuilder::new()
-        .layer(SetDigestLayer::default())
+        .layer(SetDigestLayer::new(Md5Encoding::default()))
         .layer(tower::buffer::BufferLayer::new(1))
         .service(slow);
     let mut server = ServiceBuilder::new()
