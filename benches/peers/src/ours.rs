@@ -21,7 +21,9 @@ use http::Request;
 use http::header::{AUTHORIZATION, HeaderValue};
 use std::time::SystemTime;
 use tower::Layer;
-use tower_fc::{Credentials, RejectionKind, Scheme, SignLayer, Signer, StaticKeys, Verifier, VerifyLayer};
+use tower_fc::{
+    Credentials, RejectionKind, Scheme, SignLayer, Signer, StaticKeys, Verifier, VerifyLayer,
+};
 
 fn signer(scheme: Scheme) -> Signer {
     let credentials = Credentials::new(creds::AK, creds::SECRET).unwrap();
