@@ -1,7 +1,7 @@
 //! axum routers behind `VerifyLayer`, over real connections.
 
 use crate::common::{
-    self, ID, call, client, credentials, only, read, read_error, serve, signer, verifier,
+    self, ID, call, careless, client, credentials, only, read, read_error, serve, signer, verifier,
 };
 use axum::Router;
 use axum::extract::OriginalUri;
@@ -40,7 +40,7 @@ fn request(address: SocketAddr, target: &str) -> Request<Full<Bytes>> {
 }
 
 fn sign<B>(mut request: Request<B>, scheme: Scheme) -> Request<B> {
-    signer(scheme).sign_request_at(&mut request, SystemTime::now()).unwrap();
+    careless(scheme).sign_request_at(&mut request, SystemTime::now()).unwrap();
     request
 }
 
@@ -296,9 +296,8 @@ const TARGETS: &[&str] = &[
     "/a//b///c",
     "//a",
     "/a/./b/../c",
-    "/a/%2e%2E/b",
     "/~user/-._!$&'()*+,;=:@",
-    "/%7Euser/%41",
+    "/%7Euser",
     "/a;b=1/c",
     "/{a}\"b",
     "/a%3Fb%23c",
@@ -330,7 +329,17 @@ async fn targets_that_can_be_read_in_two_ways_are_refused_however_well_signed() 
     let app = Router::new().fallback(echo).layer(verify());
     let address = serve(app).await;
     for (version, http2) in VERSIONS {
-        for target in ["/a%2Fb", "/a%0Ab", "/100%", "/?a=1%0Ab=2", "/?a%3Db=c", "/?a;b", "/?a=%"] {
+        for target in [
+            "/a/%2e%2E/b",
+            "/%41",
+            "/a%2Fb",
+            "/a%0Ab",
+            "/100%",
+            "/?a=1%0Ab=2",
+            "/?a%3Db=c",
+            "/?a;b",
+            "/?a=%",
+        ] {
             let signed = sign(request(address, target), Scheme::Fc);
             let response = call(&mut client(http2), signed).await.unwrap();
             assert_eq!(response.status(), 403, "{version:?} {target}");

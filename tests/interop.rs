@@ -170,7 +170,8 @@ impl Answer {
                     && dialect.is_none_or(|dialect| caller.dialect() == dialect)
                     && match known {
                         Some(Known::Ambiguous(it)) => caller.ambiguities().any(|each| each == *it),
-                        _ => caller.ambiguities().count() == 0,
+                        // The order of values is covered by no scheme.
+                        _ => caller.ambiguities().all(|each| each == Ambiguity::ValueOrder),
                     }
             }
         };

@@ -222,7 +222,7 @@ async fn nothing_else_of_the_request_changes() {
     let sign = SignMiddleware::new(credentials()).with_clock(clock());
     let mut request = Request::new(
         Method::from_bytes(b"PURGE").unwrap(),
-        "http://user:pw@host/a#b".parse().unwrap(),
+        "http://host:8080/a#b".parse().unwrap(),
     );
     for (name, value) in [("x-many", "1"), ("x-many", "2"), ("x-fc-a", "b")] {
         request.headers_mut().append(name, HeaderValue::from_static(value));
@@ -233,7 +233,7 @@ async fn nothing_else_of_the_request_changes() {
     *request.body_mut() = Some(Body::from("body"));
     sign.sign(&mut request).unwrap();
 
-    assert_eq!(request.url().as_str(), "http://user:pw@host/a#b");
+    assert_eq!(request.url().as_str(), "http://host:8080/a#b");
     assert_eq!(request.method(), "PURGE");
     assert_eq!(request.version(), http::Version::HTTP_2);
     assert_eq!(request.timeout().unwrap().as_secs(), 5);

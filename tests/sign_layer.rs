@@ -77,7 +77,7 @@ async fn the_target_method_version_and_extensions_stay() {
     let mut service = SignLayer::new(credentials()).layer(service_fn(
         |request: Request<&'static str>| async move { Ok::<_, Infallible>(request) },
     ));
-    let target = "https://demo.example:8443/a%2e/../b//c?q=%7e+%20&&=&x";
+    let target = "https://demo.example:8443/a%5e/../b//c?q=%7e+%20&&=&x";
     let request = Request::put(target)
         .version(http::Version::HTTP_2)
         .extension(7_u8)

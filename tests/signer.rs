@@ -51,7 +51,7 @@ fn the_documented_example_of_fc_gives_the_documented_resource() {
 fn without_a_host_header_what_a_client_would_put_there_is_signed() {
     for (target, host) in [
         ("https://a:443/", "a"),
-        ("http://u:p@a:80/", "a"),
+        ("http://a:80/", "a"),
         ("http://a:443/", "a:443"),
         ("wss://a/", "a"),
     ] {

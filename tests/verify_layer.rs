@@ -214,16 +214,16 @@ async fn the_identity_is_in_the_extensions_of_the_request() {
     assert_eq!(covers(&fc, &names), [true, true, true, false, false, false]);
     assert_eq!(fc.ambiguities().count(), 0);
 
-    // A digest that ACS3 does not sign is no cover of the body.
+    // ACS3 signs the digest too.
     let acs3 = signed_at(request(), Scheme::Acs3HmacSha256, at(-5));
     let acs3 = caller(|verifier| verifier, acs3).await;
     assert_eq!(acs3.scheme(), Scheme::Acs3HmacSha256);
     assert_eq!(acs3.signed_at(), Some(at(-5)));
-    assert!(!acs3.covers_body());
+    assert!(acs3.covers_body());
     assert_eq!(covers(&acs3, &names), [true, false, false, false, true, false]);
 
     let mut hashed = request();
-    hashed.headers_mut().insert("x-acs-content-sha256", "e3b0".parse().unwrap());
+    hashed.headers_mut().insert("x-acs-content-sha256", common::EMPTY_SHA256.parse().unwrap());
     let hashed = signed_at(hashed, Scheme::Acs3HmacSha256, at(0));
     assert!(caller(|verifier| verifier, hashed).await.covers_body());
 
@@ -242,9 +242,6 @@ async fn optional_lets_absent_credentials_pass_and_bad_ones_never() {
     let mut service = layer.layer(greeter());
     let response = call(&mut service, get("/")).await.unwrap();
     assert_eq!(read(response).await, "anonymous");
-    // A lone end of validity, or a token, claims nobody.
-    let response = call(&mut service, get("/?x-fc-expires=1")).await.unwrap();
-    assert_eq!(read(response).await, "anonymous");
     let response = call(&mut service, signed(get("/"))).await.unwrap();
     assert_eq!(read(response).await, ID);
 
@@ -258,6 +255,8 @@ async fn optional_lets_absent_credentials_pass_and_bad_ones_never() {
         request.headers_mut().append(AUTHORIZATION, value.parse().unwrap());
         request
     };
+    let mut both = signed(get("/"));
+    *both.uri_mut() = "/?x-fc-signature=AAAA".parse().unwrap();
     let mut service = layer.layer(unreachable());
     for (name, request, kind) in [
         ("an empty header", with(""), RejectionKind::UnsupportedScheme),
@@ -270,17 +269,14 @@ async fn optional_lets_absent_credentials_pass_and_bad_ones_never() {
         ("an unknown key", with("FC stranger:AAAA"), RejectionKind::UnknownAccessKey),
         ("twice", twice("FC a:b"), RejectionKind::ConflictingCredentials),
         ("twice, one empty", twice(""), RejectionKind::ConflictingCredentials),
+        ("an end alone", get("/?x-fc-expires=1"), RejectionKind::IncompleteCredentials),
         ("half a presigned URL", get("/?x-fc-signature=AAAA"), RejectionKind::MalformedCredentials),
         (
             "the other half",
             get(&format!("/?x%2Dfc-access-key-id={ID}&x-fc-expires=9999999999")),
             RejectionKind::MalformedCredentials,
         ),
-        (
-            "header and query",
-            signed(get("/?x-fc-signature=AAAA")),
-            RejectionKind::ConflictingCredentials,
-        ),
+        ("header and query", both, RejectionKind::ConflictingCredentials),
     ] {
         let response = call(&mut service, request).await.unwrap();
         assert_eq!(refusal(&response), Some(kind), "{name}");
@@ -347,7 +343,7 @@ async fn credentials_are_taken_out_of_what_the_inner_service_sees_when_asked_to(
         assert_eq!(read(response).await, format!("{left:?}"), "{scheme}");
     }
 
-    // What an anonymous client sends as a token goes as well.
+    // A token without a signature is no anonymous request.
     let mut optional =
         verify_layer().with_mode(Mode::Optional).with_stripped_credentials().layer(echo);
     let anonymous = Request::get("/")
@@ -356,7 +352,7 @@ async fn credentials_are_taken_out_of_what_the_inner_service_sees_when_asked_to(
         .body(())
         .unwrap();
     let response = call(&mut optional, anonymous).await.unwrap();
-    assert_eq!(read(response).await, format!("{:?}", [false; 6]));
+    assert_eq!(refusal(&response), Some(RejectionKind::IncompleteCredentials));
 }
 
 #[tokio::test]

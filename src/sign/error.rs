@@ -29,6 +29,12 @@ impl<E> From<Error> for SignError<E> {
     }
 }
 
+impl<E: Into<BoxError>> From<SignError<E>> for Box<dyn std::error::Error> {
+    fn from(error: SignError<E>) -> Self {
+        BoxError::from(error)
+    }
+}
+
 impl<E: Into<BoxError>> From<SignError<E>> for BoxError {
     fn from(error: SignError<E>) -> Self {
         match error {

@@ -10,9 +10,10 @@ use tower_fc::protocol::Schemes;
 use tower_fc::{Rejection, RejectionKind, Scheme, Verifier, VerifyLayer};
 
 use RejectionKind::{
-    Ambiguous, ConflictingCredentials, Expired, ExpiresTooLate, HostMismatch, LimitExceeded,
-    MalformedCredentials, MalformedDate, MissingCredentials, MissingDate, RepeatedHeader,
-    RequestTimeTooSkewed, SignatureMismatch, UnknownAccessKey, UnsignedHeader, UnsupportedScheme,
+    Ambiguous, ConflictingCredentials, Expired, ExpiresTooLate, HostMismatch,
+    IncompleteCredentials, LimitExceeded, MalformedCredentials, MalformedDate, MalformedTarget,
+    MissingCredentials, MissingDate, RepeatedHeader, RequestTimeTooSkewed, SignatureMismatch,
+    UnknownAccessKey, UnsignedHeader, UnsupportedScheme,
 };
 
 /// 43 characters and a padding: base64 of 32 bytes.
@@ -48,10 +49,12 @@ async fn assert_refused(rows: Vec<(&str, Request<()>, RejectionKind)>) {
         let (kind, response) = refusal(name, request).await;
         assert_eq!(kind, expected, "{name}");
         let (status, code) = match expected {
-            MissingCredentials | MissingDate => (403, "MissingRequiredHeader"),
+            MissingCredentials | IncompleteCredentials | MissingDate => {
+                (403, "MissingRequiredHeader")
+            }
             UnknownAccessKey => (403, "InvalidAccessKeyID"),
             SignatureMismatch => (403, "SignatureNotMatch"),
-            HostMismatch | LimitExceeded => (400, "InvalidArgument"),
+            HostMismatch | LimitExceeded | MalformedTarget => (400, "InvalidArgument"),
             _ => (403, "AccessDenied"),
         };
         assert_eq!(response.status(), status, "{name}");
@@ -298,7 +301,7 @@ async fn garbage_in_dates() {
         ("of the epoch", fc(&[b"Thu, 01 Jan 1970 00:00:00 GMT"]), RequestTimeTooSkewed),
         ("of the last year", fc(&[b"Fri, 31 Dec 9999 23:59:59 GMT"]), RequestTimeTooSkewed),
         ("with a year of five digits", fc(&[b"Sat, 21 Nov 20260 17:57:00 GMT"]), MalformedDate),
-        ("with white space around", fc(&[b" Sat, 21 Nov 2026 17:57:00 GMT "]), SignatureMismatch),
+        ("with white space around", fc(&[b" Sat, 21 Nov 2026 17:57:00 GMT "]), Ambiguous),
         ("very long", fc(&[&[b'9'; 60_000]]), LimitExceeded),
         ("two nonces", nonces(fc_now(), fc_nonce, 2), RepeatedHeader),
         ("one nonce", nonces(fc_now(), fc_nonce, 1), SignatureMismatch),
@@ -330,6 +333,12 @@ async fn garbage_in_dates() {
 #[tokio::test]
 async fn garbage_in_targets() {
     let fc = |target: &str| signed_at(request(target, &[]), Scheme::Fc, at(0));
+    // Nothing signs these.
+    let later = |target: &str| {
+        let mut request = fc("/");
+        *request.uri_mut() = target.parse().unwrap();
+        request
+    };
     let host = |target: &str, hosts: &[&str]| {
         let hosts: Vec<_> = hosts.iter().map(|host| ("host", host.as_bytes())).collect();
         request(target, &hosts)
@@ -348,16 +357,16 @@ async fn garbage_in_targets() {
         ("a semicolon in the query", fc("/?a=1;b=2"), Ambiguous),
         ("half an escape in the query", fc("/?a=%4"), Ambiguous),
         ("an end of validity in the query", fc("/?x-fc-expires=1795283820"), Ambiguous),
-        ("another signature in the query", fc("/?x-fc-signature=x"), ConflictingCredentials),
-        ("another id in the query", fc("/?x-fc-access-key-id=x"), ConflictingCredentials),
-        ("another token in the query", fc("/?x-fc-security-token=x"), ConflictingCredentials),
-        ("the same in other spelling", fc("/?%78-fc-signature"), ConflictingCredentials),
+        ("another signature in the query", later("/?x-fc-signature=x"), ConflictingCredentials),
+        ("another id in the query", later("/?x-fc-access-key-id=x"), ConflictingCredentials),
+        ("another token in the query", later("/?x-fc-security-token=x"), ConflictingCredentials),
+        ("the same in other spelling", later("/?%78-fc-signature"), ConflictingCredentials),
         ("longer than is looked at", fc(&long), LimitExceeded),
         ("two hosts", host("/", &["a", "a"]), HostMismatch),
         ("another host", host("http://a/", &["b"]), HostMismatch),
         ("no host", host("http://a/", &[""]), HostMismatch),
         ("the same host", host("http://a/", &["A"]), MissingCredentials),
-        ("the same host and user information", host("http://u:p@a/", &["a"]), MissingCredentials),
+        ("the same host and user information", host("http://u:p@a/", &["a"]), MalformedTarget),
         ("an asterisk", host("*", &["a"]), MissingCredentials),
         ("an authority alone", host("a:1", &["a:1"]), MissingCredentials),
     ])
@@ -383,8 +392,8 @@ async fn garbage_in_presigned_parameters() {
         ("all but the id", with(&format!("{expires}&{signature}")), MalformedCredentials),
         ("all but the end", with(&format!("{id}&{signature}")), MalformedCredentials),
         ("all but the signature", with(&format!("{id}&{expires}")), MalformedCredentials),
-        ("the end alone", with(expires), MissingCredentials),
-        ("the token alone", with("x-fc-security-token=t"), MissingCredentials),
+        ("the end alone", with(expires), IncompleteCredentials),
+        ("the token alone", with("x-fc-security-token=t"), IncompleteCredentials),
         ("two ids", with(&format!("{id}&{id}&{expires}&{signature}")), MalformedCredentials),
         ("two ends", with(&format!("{id}&{expires}&{expires}&{signature}")), MalformedCredentials),
         (

@@ -1,8 +1,7 @@
 //! Rule by rule: what can be read in two ways is refused, and let through by name.
 
 use super::{get, kind, parts, presigned_for, set, signed, verifier};
-use crate::common::{HEADER_SCHEMES, ID, at, signer};
-use http::Request;
+use crate::common::{HEADER_SCHEMES, ID, at, careless};
 use tower_fc::error::ErrorKind;
 use tower_fc::protocol::{Ambiguity, Dialect, Dialects};
 use tower_fc::{RejectionKind, Scheme};
@@ -18,7 +17,7 @@ fn a_signature_is_of_no_use_on_a_request_with_the_same_string_to_sign() {
         ("/?c=3", "/?a=100%&c=3"),
         ("/a?b=c", "/a%0Ab=c"),
     ] {
-        let signer = signer(Scheme::Fc);
+        let signer = careless(Scheme::Fc);
         let text = |target: &str| signer.string_to_sign_at(&parts(get(target)), at(0)).unwrap();
         let mut replayed = signed(Scheme::Fc, get(signed_for));
         assert_eq!(verifier().verify_at(&replayed, at(0)).unwrap().access_key_id(), ID);
@@ -80,7 +79,8 @@ fn what_is_never_let_through_cannot_be_lifted() {
 fn two_sets_of_credentials_are_refused() {
     let url = presigned_for("/a", 60);
     for scheme in HEADER_SCHEMES {
-        let both = signed(scheme, get(&url.uri.to_string()));
+        let mut both = signed(scheme, get("/a"));
+        both.uri = url.uri.clone();
         for verifier in [verifier(), verifier().with_insecure_observation()] {
             assert_eq!(
                 kind(verifier.verify_at(&both, at(0))),
@@ -143,12 +143,13 @@ fn a_listed_header_that_is_absent_is_refused() {
 }
 
 #[test]
-fn a_path_that_dialects_read_differently_is_refused_when_both_are_accepted() {
+fn an_encoded_percent_sign_is_refused_whatever_the_dialects() {
     let parts = signed(Scheme::Fc, get("/a%2520b"));
-    assert_eq!(kind(verifier().verify_at(&parts, at(0))), None);
     let both = verifier().with_dialects([Dialect::Standard, Dialect::FcJavaGateway]);
-    let rejection = both.verify_at(&parts, at(0)).unwrap_err();
-    assert_eq!(rejection.ambiguity(), Some(Ambiguity::PathPercent));
+    for verifier in [verifier(), both] {
+        let rejection = verifier.verify_at(&parts, at(0)).unwrap_err();
+        assert_eq!(rejection.ambiguity(), Some(Ambiguity::PathPercent));
+    }
     // What was signed for `/a%2520b` is what Java signs for `/a%20b`.
     let mut sent = parts;
     sent.uri = "/a%20b".parse().unwrap();
@@ -159,7 +160,8 @@ fn a_path_that_dialects_read_differently_is_refused_when_both_are_accepted() {
 #[test]
 fn a_host_with_the_default_port_is_the_same_host() {
     let verdict = |target: &str, host: &str| {
-        let mut parts = signed(Scheme::Fc, Request::get(target));
+        let mut parts = signed(Scheme::Fc, get("/"));
+        parts.uri = target.parse().unwrap();
         set(&mut parts, "host", host);
         kind(verifier().verify_at(&parts, at(0)))
     };
@@ -171,7 +173,7 @@ fn a_host_with_the_default_port_is_the_same_host() {
         ("https://a:8443/", "a:8443"),
         ("ws://a/", "a:80"),
         ("wss://a:443/", "a"),
-        ("https://user@a:443/", "A"),
+        ("https://a:443/", "A"),
     ] {
         assert_eq!(verdict(target, host), None, "{target} {host}");
     }
