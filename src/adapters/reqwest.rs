@@ -51,8 +51,9 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind};
+use crate::protocol::Signer;
 use crate::protocol::request::RequestRef;
-use crate::protocol::{Scheme, Signer};
+use crate::protocol::scheme::Scheme;
 use ::reqwest::{Request, Response};
 use http::header::ACCEPT;
 use http::{Extensions, Uri};

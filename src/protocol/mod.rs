@@ -1,9 +1,8 @@
 //! The protocol by itself: pure functions of the method, URI and headers of a request, and of
 //! a time.
 //!
-//! [`Signer`](crate::Signer), [`Presigner`](crate::Presigner) and
-//! [`Verifier`](crate::Verifier) are its way in; this module has what they take and give
-//! besides.
+//! [`Signer`], [`Presigner`] and [`Verifier`] are its way in; this module has what they take
+//! and give besides.
 
 pub(crate) mod canonical;
 pub(crate) mod crypto;
@@ -18,7 +17,6 @@ pub(crate) mod verifier;
 
 pub(crate) use key::{Credentials, KeyStore, KeyStoreError, Keys, VerifyingKey};
 pub(crate) use presigner::Presigner;
-pub(crate) use scheme::Scheme;
 pub(crate) use signer::Signer;
 pub(crate) use verifier::Verifier;
 pub(crate) use verifier::caller::VerifiedCaller;
