@@ -3,8 +3,8 @@
 use crate::common::bodies::{Passed, Pieces};
 use crate::common::services::{greeter, text, unreachable};
 use crate::common::{
-    ID, SECRET, at, call, clock, credentials, get, key, presigned, read, read_error, refusal,
-    signed, signed_at, signed_by, temporary_credentials, verifier, verify_layer,
+    EMPTY_SHA256, ID, SECRET, at, call, clock, credentials, get, key, presigned, read, read_error,
+    refusal, signed, signed_at, signed_by, temporary_credentials, verifier, verify_layer,
 };
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
@@ -223,7 +223,7 @@ async fn the_identity_is_in_the_extensions_of_the_request() {
     assert_eq!(covers(&acs3, &names), [true, false, false, false, true, false]);
 
     let mut hashed = request();
-    hashed.headers_mut().insert("x-acs-content-sha256", common::EMPTY_SHA256.parse().unwrap());
+    hashed.headers_mut().insert("x-acs-content-sha256", EMPTY_SHA256.parse().unwrap());
     let hashed = signed_at(hashed, Scheme::Acs3HmacSha256, at(0));
     assert!(caller(|verifier| verifier, hashed).await.covers_body());
 

@@ -1,9 +1,8 @@
 //! The protocol by itself: pure functions of the method, URI and headers of a request, and of
 //! a time.
 //!
-//! [`Signer`](crate::Signer), [`Presigner`](crate::Presigner) and
-//! [`Verifier`](crate::Verifier) are its way in; this module has what they take and give
-//! besides.
+//! [`Signer`], [`Presigner`] and [`Verifier`] are its way in; this module has what they take
+//! and give besides.
 
 pub(crate) mod canonical;
 pub(crate) mod crypto;
