@@ -86,8 +86,7 @@ fn compare(set: &Set, request: &Request) -> Outcome {
     }
 
     let strict = set.strict.verify_at(&parts, at(NOW));
-    let ambiguities: Vec<Ambiguity> =
-        observed.iter().flat_map(VerifiedCaller::ambiguities).collect();
+    let ambiguities: Vec<Ambiguity> = observed.iter().flat_map(refusable).collect();
     match (&strict, &observed) {
         (Ok(strict), Ok(caller)) => {
             assert_eq!(format!("{strict:?}"), format!("{caller:?}"), "{request:?}");
@@ -122,6 +121,12 @@ fn compare(set: &Set, request: &Request) -> Outcome {
         observed: usize::from(observed.is_ok()),
         edits_refused: 0,
     }
+}
+
+/// What is ambiguous about a request and refused unless it is let through: all but the order of
+/// values.
+fn refusable(caller: &VerifiedCaller) -> impl Iterator<Item = Ambiguity> + '_ {
+    caller.ambiguities().filter(|ambiguity| *ambiguity != Ambiguity::ValueOrder)
 }
 
 fn is_ambiguous(rejection: &tower_fc::Rejection) -> bool {
@@ -167,7 +172,7 @@ pub fn authorization(data: &[u8]) -> Option<Outcome> {
 /// what an SDK signs of it is accepted in its dialect, unless it is ambiguous.
 pub fn targets(data: &[u8]) -> Option<Outcome> {
     let mut outcome = Outcome::default();
-    let plain = Request::get(data)?;
+    let plain = Request::get(data).filter(Request::has_good_target)?;
     for way in Way::all() {
         if way == Way::Presigned {
             continue;
@@ -202,7 +207,7 @@ pub fn targets(data: &[u8]) -> Option<Outcome> {
         let observed = set.observing.verify_at(&parts, at(NOW));
         match (observed, set.strict.verify_at(&parts, at(NOW))) {
             (Ok(caller), Ok(_)) => {
-                assert_eq!(caller.ambiguities().count(), 0, "{way:?} {request:?}");
+                assert_eq!(refusable(&caller).count(), 0, "{way:?} {request:?}");
                 outcome.strict += 1;
             }
             (Ok(caller), Err(rejection)) => {
@@ -391,16 +396,19 @@ pub fn sign_verify(data: &[u8]) -> Option<Outcome> {
 
 /// A request that `tower-fc` signed, by whichever scheme.
 fn by_tower_fc(choices: &mut Choices<'_>) -> Option<(Request, Scheme)> {
-    let request = choices.request()?;
+    let request = choices.request().filter(Request::has_good_target)?;
     let scheme = *choices.of_these(Scheme::ALL);
     let key = *choices.of_these(&KEYS);
     let nonce = choices.below(2) > 0;
     let mut signed = request.clone();
     let parts = request.parts();
+    let is_strict;
 
     if scheme == Scheme::FcPresigned {
         let lifetime = Duration::from_secs(1 + choices.below(7 * 24 * 60 * 60) as u64);
-        let presigner = Presigner::new(key.credentials());
+        let strict = Presigner::new(key.credentials());
+        is_strict = strict.presign_at(&parts, lifetime, at(NOW)).is_ok();
+        let presigner = strict.with_insecure_observation();
         // Refused if it is presigned already.
         let url = presigner.presign_at(&parts, lifetime, at(NOW)).ok()?;
         let text = presigner.string_to_sign_at(&parts, lifetime, at(NOW)).ok()?;
@@ -412,12 +420,18 @@ fn by_tower_fc(choices: &mut Choices<'_>) -> Option<(Request, Scheme)> {
     } else {
         let way = *set_of(Dialect::Standard).ways.iter().find(|way| way.scheme() == scheme)?;
         signs_as_the_reference(way, &request, key);
-        let mut signer = Signer::new(key.credentials()).with_scheme(scheme).ok()?;
+        let mut strict = Signer::new(key.credentials()).with_scheme(scheme).ok()?;
         if nonce {
-            signer = signer.with_nonce();
+            strict = strict.with_nonce();
         }
+        is_strict = strict.sign_at(&mut parts.clone(), at(NOW)).is_ok();
+        let signer = strict.with_insecure_observation();
         let mut parts = parts;
-        signer.sign_at(&mut parts, at(NOW)).expect("there is room");
+        if let Err(error) = signer.sign_at(&mut parts, at(NOW)) {
+            let is_bad = has_credentials(request.query()) || request.values("host").len() > 1;
+            assert!(is_bad && !is_strict, "{error:?} {request:?}");
+            return None;
+        }
         assert_eq!((&parts.method, &parts.uri), (&request.method, &request.uri));
         let names = [way.date_header(), way.token_header(), way.nonce_header(), "authorization"];
         let is_set = |name: &HeaderName| names.contains(&name.as_str());
@@ -432,13 +446,19 @@ fn by_tower_fc(choices: &mut Choices<'_>) -> Option<(Request, Scheme)> {
         Signer::new(key.credentials())
             .with_scheme(scheme)
             .ok()?
+            .with_insecure_observation()
             .sign_at(&mut again, at(NOW))
             .ok()?;
         assert_eq!(parts.headers, again.headers, "{request:?}");
     }
 
-    // It is accepted, but for what makes it no request to accept.
+    // It is accepted, but for what makes it no request to accept; and what strict signing signs
+    // is what strict verifying accepts.
     let set = set_of(Dialect::Standard);
+    match set.strict.verify_at(&signed.parts(), at(NOW)) {
+        Err(rejection) if rejection.kind() == RejectionKind::HostMismatch => {}
+        verdict => assert_eq!(is_strict, verdict.is_ok(), "{verdict:?} {signed:?}"),
+    }
     match set.observing.verify_at(&signed.parts(), at(NOW)) {
         Ok(caller) => {
             assert_eq!(caller.access_key_id(), key.id);

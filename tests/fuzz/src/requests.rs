@@ -140,22 +140,53 @@ impl Request {
         lines
     }
 
-    /// The host of an absolute target: without user information, and without the port
-    /// that goes without saying.
+    /// The host of an absolute target as clients write it: without the port that goes without
+    /// saying.
     pub fn implied_host(&self) -> Option<String> {
         let authority = self.uri.authority()?.as_str();
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        Some(self.without_port(host).to_string())
+        match self.host_and_port(authority.as_bytes()) {
+            Some((name, None)) => Some(name),
+            _ => Some(authority.to_string()),
+        }
     }
 
-    /// A host without the port that goes without saying for the target.
-    pub fn without_port<'a>(&self, host: &'a str) -> &'a str {
-        let port = match self.uri.scheme_str() {
-            Some("https" | "wss") => ":443",
-            Some("http" | "ws") => ":80",
-            _ => return host,
+    /// A host in lower case, and its port as a number unless that goes without saying for the
+    /// target. `None` without a name, or if the port is none.
+    pub fn host_and_port(&self, host: &[u8]) -> Option<(String, Option<u16>)> {
+        let implied = match self.uri.scheme_str() {
+            Some("https" | "wss") => Some(443),
+            Some("http" | "ws") => Some(80),
+            _ => None,
         };
-        host.strip_suffix(port).unwrap_or(host)
+        // What is not text is the host of no target.
+        let host = String::from_utf8_lossy(host).to_ascii_lowercase();
+        let (name, port) = match host.rsplit_once(':') {
+            Some((name, port)) if !port.contains(']') => (name, port),
+            _ => (host.as_str(), ""),
+        };
+        let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+        let port = match port {
+            "" => None,
+            _ if is_number => Some(port.parse::<u16>().ok()?),
+            _ => return None,
+        };
+        (!name.is_empty()).then(|| (name.to_string(), port.filter(|port| Some(*port) != implied)))
+    }
+
+    /// Whether its target can be signed at all: it begins with a slash, and its authority is a
+    /// host and a port.
+    pub fn has_good_target(&self) -> bool {
+        let path = self.uri.path();
+        let has_good_path = path.starts_with('/') || ["", "*"].contains(&path);
+        has_good_path
+            && self.uri.authority().is_none_or(|authority| {
+                let port = authority.as_str().rsplit_once(':').map_or("", |(_, port)| port);
+                !authority.as_str().contains('@')
+                    && match self.host_and_port(authority.as_str().as_bytes()) {
+                        Some((_, Some(_))) => !port.starts_with('0'),
+                        other => other.is_some(),
+                    }
+            })
     }
 
     /// Signs what a way reads of the request, as of [`NOW`] unless it has a date, if
@@ -229,7 +260,7 @@ impl Request {
     pub fn usual_names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.lines().into_iter().map(|(name, _)| name).collect();
         names.retain(|name| {
-            let fixed = ["content-type", "host"].contains(&name.as_str());
+            let fixed = ["content-md5", "content-type", "host"].contains(&name.as_str());
             fixed || name.starts_with("x-acs-") || name.starts_with("x-fc-")
         });
         names.sort();

@@ -57,14 +57,17 @@ fn read(request: &Request) -> Result<Claim, RejectionKind> {
         return Err(LimitExceeded);
     }
 
+    if !request.has_good_target() {
+        return Err(MalformedTarget);
+    }
     let hosts = request.values("host");
     if hosts.len() > 1 {
         return Err(HostMismatch);
     }
-    if let (Some(host), Some(implied)) = (hosts.first(), request.implied_host()) {
-        // Not every host is text; none that is not is implied.
-        let host = String::from_utf8_lossy(trim(host)).into_owned();
-        if !request.without_port(&host).eq_ignore_ascii_case(&implied) {
+    if let (Some(host), Some(authority)) = (hosts.first(), request.uri.authority()) {
+        let implied = request.host_and_port(authority.as_str().as_bytes());
+        let host = request.host_and_port(trim(host));
+        if host.is_none() || host != implied {
             return Err(HostMismatch);
         }
     }
@@ -170,7 +173,16 @@ fn from_query(request: &Request) -> Result<Claim, RejectionKind> {
         return Err(MalformedCredentials);
     }
     if id.is_empty() && signature.is_empty() {
-        return Err(MissingCredentials);
+        let belong = [
+            "x-acs-date",
+            "x-acs-security-token",
+            "x-acs-signature-nonce",
+            "x-fc-security-token",
+            "x-fc-signature-nonce",
+        ];
+        let in_headers = belong.iter().any(|name| !request.values(name).is_empty());
+        let is_anonymous = !in_headers && expires.is_empty() && token.is_empty();
+        return Err(if is_anonymous { MissingCredentials } else { IncompleteCredentials });
     }
     let ([id], [expires], [signature]) = (id.as_slice(), expires.as_slice(), signature.as_slice())
     else {
