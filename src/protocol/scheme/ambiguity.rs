@@ -176,7 +176,7 @@ impl Policy {
         found: Ambiguities,
         refuses: Ambiguities,
     ) -> Result<Ambiguities, Ambiguity> {
-        let refused = found & (refuses - self.allowed | self.refused);
+        let refused = found & ((refuses - self.allowed) | self.refused);
         match refused.is_empty() {
             true => Ok(found & (refuses | Ambiguities::VALUE_ORDER)),
             false => refused.each().next().map_or(Ok(found), Err),

@@ -1,6 +1,7 @@
 //! Who a request is from, once that is verified.
 
 use super::credentials::Claim;
+use super::decide::Match;
 use super::rejection::{Rejection, RejectionKind};
 use super::time::Time;
 use crate::protocol::crypto::tag::Tag;
@@ -116,23 +117,21 @@ impl VerifiedCaller {
     pub(crate) fn new(
         head: &Head<'_>,
         claim: &Claim<'_>,
-        dialect: Dialect,
-        found: Ambiguities,
-        key_position: usize,
+        matched: Match,
         verified_at: SystemTime,
         valid_until: SystemTime,
     ) -> Self {
         let mut caller = Self {
             texts: Texts::of(claim),
             scheme: claim.scheme,
-            dialect,
+            dialect: matched.dialect,
             time: claim.time,
             verified_at,
             valid_until,
             covers_body: false,
-            found,
+            found: matched.found,
             signature: claim.signature,
-            key_position,
+            key_position: matched.key_position,
         };
         let covered = |name| Some(head.field(name).text()).filter(|_| caller.covers_header(name));
         caller.covers_body =

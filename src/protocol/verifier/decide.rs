@@ -1,6 +1,5 @@
 //! Comparing the claimed signature with the right one, form by form and key by key.
 
-use super::caller::VerifiedCaller;
 use super::credentials::Claim;
 use super::rejection::Rejection;
 use crate::protocol::canonical::rules::Form;
@@ -42,6 +41,16 @@ impl From<Dialects> for Forms {
     }
 }
 
+/// How a request was signed.
+#[derive(Clone, Copy)]
+pub(crate) struct Match {
+    pub(crate) dialect: Dialect,
+    /// What is ambiguous about it, and let through.
+    pub(crate) found: Ambiguities,
+    /// Which of the keys it was signed with.
+    pub(crate) key_position: usize,
+}
+
 impl Forms {
     fn of(&self, scheme: Scheme) -> &[(Dialect, &'static Form)] {
         match scheme {
@@ -50,7 +59,7 @@ impl Forms {
         }
     }
 
-    /// Who signed, as far as the live keys tell, of a request that verifies until `end`.
+    /// How a request was signed, as far as the keys that are live `now` tell.
     ///
     /// # Errors
     /// What is ambiguous, if something is under every form or under the one that matches;
@@ -63,8 +72,7 @@ impl Forms {
         policy: Policy,
         keys: &[VerifyingKey],
         now: SystemTime,
-        end: SystemTime,
-    ) -> Result<VerifiedCaller, Rejection> {
+    ) -> Result<Match, Rejection> {
         let live = || keys.iter().enumerate().filter(|(_, key)| key.is_live(now));
         let (terms, forms) = (claim.terms(list), self.of(claim.scheme));
         // The usual case needs no text: the first form matches the only key.
@@ -86,10 +94,8 @@ impl Forms {
             };
             let found = policy.judge(found | claim.found, form.refuses);
             match (found, position) {
-                (Ok(reported), Some(position)) => {
-                    return Ok(VerifiedCaller::new(
-                        head, claim, dialect, reported, position, now, end,
-                    ));
+                (Ok(found), Some(key_position)) => {
+                    return Ok(Match { dialect, found, key_position });
                 }
                 (Err(ambiguity), Some(_)) => {
                     return Err(Rejection::ambiguous(ambiguity).by(&claim.access_key_id));

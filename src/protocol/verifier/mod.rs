@@ -240,15 +240,8 @@ impl<K> Verifier<K> {
         keys: &[VerifyingKey],
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        self.forms.decide(
-            head,
-            claim,
-            list,
-            self.strict.ambiguity,
-            keys,
-            now,
-            self.window.end(claim.time),
-        )
+        let matched = self.forms.decide(head, claim, list, self.strict.ambiguity, keys, now)?;
+        Ok(VerifiedCaller::new(head, claim, matched, now, self.window.end(claim.time)))
     }
 }
 
