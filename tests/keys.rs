@@ -147,12 +147,13 @@ fn what_is_wrong_with_a_file_is_said_by_file_access_key_and_rule() {
         (r#"{ "id": "canary", "id": "canary" }"#, r#"access key "id": is in the file twice"#),
         (r#"{ "id": "canary", "\u0069d": "x" }"#, r#"access key "id": is in the file twice"#),
         (
-            r#"{ "a b": "canary" }"#,
-            r#"access key "a b": an id must be 1 to 256 visible ASCII characters other than ':', ',' and '='"#,
+            // The secret, where the id should be.
+            r#"{ "id": "x", "canary:": "id" }"#,
+            r#"access key 2: an id must be 1 to 256 visible ASCII characters other than ':', ',' and '='"#,
         ),
         (
             r#"{ "": "canary" }"#,
-            r#"access key "": an id must be 1 to 256 visible ASCII characters other than ':', ',' and '='"#,
+            r#"access key 1: an id must be 1 to 256 visible ASCII characters other than ':', ',' and '='"#,
         ),
         (r#"{ "id": "" }"#, r#"access key "id": the access key secret must not be empty"#),
         (

@@ -49,8 +49,9 @@ fn a_lifetime_is_one_second_at_the_least_and_ends_before_the_year_10000() {
     let second = Duration::from_secs(1);
     for (lifetime, now, expected) in [
         (second, at(0), Ok(at(1))),
-        // In whole seconds, rounded down.
-        (second * 2 - Duration::from_nanos(1), at(0), Ok(at(1))),
+        // In whole seconds, rounded up.
+        (second * 2 - Duration::from_nanos(1), at(0), Ok(at(2))),
+        (second, at(0) + Duration::from_nanos(1), Ok(at(2))),
         (second - Duration::from_nanos(1), at(0), Err(ErrorKind::InvalidLifetime)),
         (Duration::ZERO, at(0), Err(ErrorKind::InvalidLifetime)),
         (second, last - second, Ok(last)),

@@ -524,6 +524,18 @@ async fn slow_keys(id: String) -> Result<Vec<VerifyingKey>, KeyStoreError> {
 }
 
 #[tokio::test]
+async fn what_ends_while_keys_are_awaited_is_refused() {
+    // Two minutes later, each time it is read.
+    let reads = AtomicUsize::new(0);
+    let clock = Arc::new(move || at(120 * reads.fetch_add(1, Ordering::SeqCst) as i64));
+    let verifier = Verifier::new(slow_keys).with_schemes(Schemes::all());
+    let layer = VerifyLayer::new(verifier).with_clock(move || clock()).awaiting_keys();
+    let request = presigned(get("https://demo.example/"), credentials(), 60);
+    let response = call(&mut layer.layer(unreachable()), request).await.unwrap();
+    assert_eq!(refusal(&response), Some(RejectionKind::Expired));
+}
+
+#[tokio::test]
 async fn awaited_keys_verify_by_the_service_that_was_polled_ready() {
     let layer = || VerifyLayer::new(Verifier::new(slow_keys)).with_clock(clock()).awaiting_keys();
     let limited = ServiceBuilder::new().layer(layer()).concurrency_limit(1).service(greeter());

@@ -303,6 +303,8 @@ fn read_bytes(path: &Path) -> io::Result<(Zeroizing<Vec<u8>>, Stamp)> {
 ///
 /// What serde_json says of values is not passed on: it quotes them.
 fn parse(text: &[u8]) -> Result<Table, String> {
+    // A byte order mark, as some editors write it.
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
     let json = serde_json::from_slice(text).map_err(|error| {
         let what = if error.is_eof() { "ends too early" } else { "is not JSON" };
         format!("{what}: line {}, column {}", error.line(), error.column())
@@ -311,14 +313,12 @@ fn parse(text: &[u8]) -> Result<Table, String> {
         return Err("must be an object of access key ids and their secrets".to_owned());
     };
     let mut table = Table::default();
-    for (id, value) in access_keys {
+    for ((id, value), number) in access_keys.into_iter().zip(1..) {
         if access_key_id(id.as_bytes()).is_none() {
+            // It may be the secret, in the place of an id.
             let rule =
                 "an id must be 1 to 256 visible ASCII characters other than ':', ',' and '='";
-            return Err(format!(
-                "access key {:?}: {rule}",
-                id.chars().take(256).collect::<String>()
-            ));
+            return Err(format!("access key {number}: {rule}"));
         }
         match table.entry(id) {
             Entry::Occupied(entry) => {

@@ -1,4 +1,4 @@
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::protocol::{Credentials, KeyStore, KeyStoreError, Keys, VerifyingKey};
 use std::collections::HashMap;
 use std::fmt;
@@ -30,10 +30,14 @@ impl StaticKeys {
         I: IntoIterator<Item = (S, S)>,
         S: AsRef<str>,
     {
-        secrets.into_iter().try_fold(Self::new(), |keys, (id, secret)| {
-            let credentials = Credentials::new(id.as_ref(), secret)
-                .map_err(|error| error.about(&format!("access key {:?}", id.as_ref())))?;
-            Ok(keys.with_key(id.as_ref(), credentials.key().clone()))
+        secrets.into_iter().zip(1..).try_fold(Self::new(), |keys, ((id, secret), number)| {
+            let id = id.as_ref();
+            let credentials = Credentials::new(id, secret).map_err(|error| match error.kind() {
+                // It may be the secret, in the place of an id.
+                ErrorKind::InvalidAccessKeyId => error.about(&format!("access key {number}")),
+                _ => error.about(&format!("access key {id:?}")),
+            })?;
+            Ok(keys.with_key(id, credentials.key().clone()))
         })
     }
 }

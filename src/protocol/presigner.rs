@@ -1,7 +1,7 @@
 //! Presigned URLs: the signature of scheme `FC` in the query.
 
 use super::canonical::{rules::Form, sink::Sink};
-use super::date::{LAST, from_unix, to_unix};
+use super::date::{LAST, from_unix};
 use super::dialect::Dialect;
 use super::key::Credentials;
 use super::request::{Head, ProtocolHeaders, RequestRef};
@@ -47,8 +47,8 @@ impl Presigner {
 
     strictness!(strict);
 
-    /// Presigns a request, to be sent within `lifetime` (in whole seconds, rounded down) of
-    /// `now`.
+    /// Presigns a request, to be sent within `lifetime` of `now`. The end is in whole seconds,
+    /// rounded up.
     ///
     /// What is there of the URI stays as it is; the parameters of the signature are
     /// appended. Of the headers, `content-md5`, `content-type` and those that begin
@@ -57,7 +57,8 @@ impl Presigner {
     /// # Errors
     /// [`ErrorKind::InvalidLifetime`] for less than a second, or an end beyond the
     /// year 9999; [`ErrorKind::AlreadyPresigned`] when the URI has a parameter of a
-    /// presigned URL; [`ErrorKind::UriTooLong`].
+    /// presigned URL; [`ErrorKind::UriTooLong`]; [`ErrorKind::InvalidUri`] for an authority or
+    /// an asterisk alone; [`ErrorKind::Ambiguous`] as [`Signer::sign_at`](crate::Signer::sign_at).
     pub fn presign_at(
         &self,
         parts: &Parts,
@@ -166,22 +167,36 @@ fn target(uri: &Uri) -> Vec<u8> {
 
 /// When a lifetime ends, in Unix seconds.
 fn end(lifetime: Duration, now: SystemTime) -> Result<u64, Error> {
-    let lifetime = lifetime.as_secs();
-    to_unix(now).checked_add(lifetime).filter(|end| lifetime > 0 && *end <= LAST).ok_or_else(|| {
+    let end = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().checked_add(lifetime);
+    // Up to the next second, so that it is never over sooner than was asked for.
+    let end = end.map(|end| end.as_secs().saturating_add(u64::from(end.subsec_nanos() > 0)));
+    let is_long = lifetime >= Duration::from_secs(1);
+    end.filter(|end| is_long && *end <= LAST).ok_or_else(|| {
         let rule = "a presigned URL lives for one second or more, and ends before the year \
                         10000";
         Error::new(ErrorKind::InvalidLifetime, rule)
     })
 }
 
+/// The longest URI that `http` takes, in bytes.
+const MAX_URI_LEN: usize = 65_534;
+
 fn with_target(uri: &Uri, target: Vec<u8>) -> Result<Uri, Error> {
     let mut parts = uri.clone().into_parts();
-    let too_long = || {
-        let rule = "the presigned URL would be longer than the 65534 bytes that a URI may have";
-        Error::new(ErrorKind::UriTooLong, rule)
+    let is_too_long = target.len() > MAX_URI_LEN;
+    let bad = || match is_too_long {
+        true => {
+            let rule = "the presigned URL would be longer than the 65534 bytes that a URI may have";
+            Error::new(ErrorKind::UriTooLong, rule)
+        }
+        false => {
+            let rule = "only a URL with a path, or a path alone, can be presigned: no authority \
+                        alone, and no asterisk";
+            Error::new(ErrorKind::InvalidUri, rule)
+        }
     };
-    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(target).map_err(|_| too_long())?);
-    Uri::from_parts(parts).map_err(|_| too_long())
+    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(target).map_err(|_| bad())?);
+    Uri::from_parts(parts).map_err(|_| bad())
 }
 
 /// A URL that carries its signature. Whoever has it can use it, so `Debug` prints

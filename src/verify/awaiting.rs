@@ -25,20 +25,23 @@ impl<K: AsyncKeyStore> Verifier<K> {
         parts: &Parts,
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        self.check_async(parts.into(), now).await
+        self.check_async(parts.into(), || now).await
     }
 
     async fn check_async(
         &self,
         request: RequestRef<'_>,
-        now: SystemTime,
+        now: impl Fn() -> SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
         let mut protocol = ProtocolHeaders::new();
         let head = Head::of(request, &mut protocol);
         let mut list = List::new();
-        let claim = self.read(&head, &mut list, now)?;
+        let claim = self.read(&head, &mut list, now())?;
         let keys = self.keys().lookup(&claim.access_key_id).await;
         let keys = keys.map_err(|error| claim.unavailable(error))?;
+        // It may have ended while the keys were awaited.
+        let now = now();
+        self.check_time(&claim, now)?;
         self.decide(&head, &claim, &list, keys.as_slice(), now)
     }
 }
@@ -104,14 +107,14 @@ where
         let (mut parts, body) = request.into_parts();
         AwaitingFuture::deciding(take_ready(&mut self.inner), body, async move {
             let uri = layer.target(&parts.uri, &parts.extensions);
-            let (request, now) = (RequestRef { uri, ..(&parts).into() }, layer.clock.now());
-            let verdict = layer.verifier.check_async(request, now).await;
+            let request = RequestRef { uri, ..(&parts).into() };
+            let verdict = layer.verifier.check_async(request, || layer.clock.now()).await;
             match layer.admit(&mut parts.extensions, verdict) {
                 Ok(()) => {
                     layer.strip(&mut parts.headers);
                     Ok(parts)
                 }
-                Err(rejection) => Err(layer.refuse(rejection, now, &parts)),
+                Err(rejection) => Err(layer.refuse(rejection, layer.clock.now(), &parts)),
             }
         })
     }

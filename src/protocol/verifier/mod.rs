@@ -214,8 +214,9 @@ impl<K> Verifier<K> {
         self.limits.check(head)?;
         let mut claim = Claim::read(head, self.schemes, list)?;
         let scheme = claim.scheme;
-        let checked = self.window.check(claim.time, scheme.facts().date.1, now).and_then(|()| {
-            let Strict { required, ambiguity } = &self.strict;
+        self.check_time(&claim, now)?;
+        let Strict { required, ambiguity } = &self.strict;
+        let checked =
             required.check(head, scheme, list, claim.has_nonce, *ambiguity).map_err(|fault| {
                 match fault {
                     Uncovered::Header(name) => Rejection::unsigned(name),
@@ -225,10 +226,15 @@ impl<K> Verifier<K> {
                         Rejection::new(RejectionKind::MissingNonce, message)
                     }
                 }
-            })
-        });
+            });
         claim.found |= checked.map_err(|rejection| rejection.by(&claim.access_key_id))?;
         Ok(claim)
+    }
+
+    /// Checks when a request was signed, or whether it has ended.
+    pub(crate) fn check_time(&self, claim: &Claim<'_>, now: SystemTime) -> Result<(), Rejection> {
+        let checked = self.window.check(claim.time, claim.scheme.facts().date.1, now);
+        checked.map_err(|rejection| rejection.by(&claim.access_key_id))
     }
 
     /// Checks ambiguity and signature of a request.

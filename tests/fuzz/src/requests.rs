@@ -144,8 +144,9 @@ impl Request {
     /// saying.
     pub fn implied_host(&self) -> Option<String> {
         let authority = self.uri.authority()?.as_str();
+        // In the case it was written in.
         match self.host_and_port(authority.as_bytes()) {
-            Some((name, None)) => Some(name),
+            Some((name, None)) => Some(authority[..name.len()].to_string()),
             _ => Some(authority.to_string()),
         }
     }
