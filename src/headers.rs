@@ -17,7 +17,7 @@ pub static X_ACS_SIGNATURE_NONCE: HeaderName = HeaderName::from_static("x-acs-si
 /// `x-fc-signature-nonce`: unique for each request under `FC`. The name is this
 /// crate's: the documentation of `FC` has no nonce, but signs every `x-fc-` header.
 pub static X_FC_SIGNATURE_NONCE: HeaderName = HeaderName::from_static("x-fc-signature-nonce");
-/// `content-md5`: the digest of the body under `FC` and `acs`.
+/// `content-md5`: the digest of the body, under every scheme.
 pub static CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
 /// `x-fc-access-key-id`: who signed a presigned URL.
@@ -28,6 +28,15 @@ pub const QUERY_EXPIRES: &str = "x-fc-expires";
 pub const QUERY_SECURITY_TOKEN: &str = "x-fc-security-token";
 /// `x-fc-signature`: the signature of a presigned URL, in base64.
 pub const QUERY_SIGNATURE: &str = "x-fc-signature";
+
+/// The headers that belong to credentials beside `authorization`, and to nothing else.
+pub(crate) static OF_CREDENTIALS: [&HeaderName; 5] = [
+    &X_FC_SECURITY_TOKEN,
+    &X_ACS_SECURITY_TOKEN,
+    &X_FC_SIGNATURE_NONCE,
+    &X_ACS_SIGNATURE_NONCE,
+    &X_ACS_DATE,
+];
 
 /// What the names of the headers begin with that `FC` signs.
 pub(crate) const FC_PREFIX: &str = "x-fc-";

@@ -51,7 +51,7 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind};
-use crate::protocol::request::RequestRef;
+use crate::protocol::request::{MAX_URI_LEN, RequestRef};
 use crate::protocol::{Scheme, Signer};
 use crate::sign::origins::{Origins, unsign};
 use ::reqwest::{Request, Response};
@@ -148,7 +148,7 @@ impl<C: Clock> SignMiddleware<C> {
 fn uri_of(request: &Request) -> Result<Uri, Error> {
     let url = request.url().as_str();
     url.parse().map_err(|_| {
-        if url.len() > MAX_URI {
+        if url.len() > MAX_URI_LEN {
             let rule = "the URL is longer than the 65534 bytes that a URI may have";
             return Error::new(ErrorKind::UriTooLong, rule);
         }
@@ -156,9 +156,6 @@ fn uri_of(request: &Request) -> Result<Uri, Error> {
         Error::new(ErrorKind::InvalidUri, rule)
     })
 }
-
-/// The longest text that `http` takes for a URI, in bytes.
-const MAX_URI: usize = 65_534;
 
 #[async_trait::async_trait]
 impl<C: Clock + Send + Sync + 'static> Middleware for SignMiddleware<C> {

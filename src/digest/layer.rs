@@ -14,8 +14,8 @@ use std::time::UNIX_EPOCH;
 /// [`CheckDigestLayer::buffered`]. [The module](crate::digest) has an example.
 ///
 /// Put it *inside* [`VerifyLayer`](crate::VerifyLayer), whose
-/// [`VerifiedCaller`](crate::VerifiedCaller) it needs: outside of it, no digest
-/// counts. Put it outside whatever decompresses or rewrites the body. What cannot be
+/// [`VerifiedCaller`](crate::VerifiedCaller) it needs: a request that no such layer looked at is
+/// answered with 500. Put it outside whatever decompresses or rewrites the body. What cannot be
 /// right is refused without reading the body and without calling the inner service; a
 /// refusal has its [`Rejection`](crate::Rejection) in the extensions of the response.
 #[derive(Clone, Copy, Debug, Default)]

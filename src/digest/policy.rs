@@ -12,8 +12,8 @@ use http::{Extensions, HeaderMap, HeaderName};
 /// Chooses which bodies are compared with their digest.
 ///
 /// What counts is a digest header that the signature of the request covers, as the
-/// [`VerifiedCaller`](crate::VerifiedCaller) says. One that it does not cover is refused, since whoever passes the
-/// request on could have set it. A request that no [`VerifyLayer`](crate::VerifyLayer) looked
+/// [`VerifiedCaller`](crate::VerifiedCaller) says. One that it does not cover is refused, since
+/// whoever passes the request on could have set it. A request that no [`VerifyLayer`](crate::VerifyLayer) looked
 /// at is a fault of the set-up, answered with 500.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

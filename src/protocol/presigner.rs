@@ -4,7 +4,7 @@ use super::canonical::{rules::Form, sink::Sink};
 use super::date::{LAST, from_unix};
 use super::dialect::Dialect;
 use super::key::Credentials;
-use super::request::{Head, ProtocolHeaders, RequestRef};
+use super::request::{Head, MAX_URI_LEN, ProtocolHeaders, RequestRef};
 use super::scheme::Scheme;
 use super::scheme::presigned::{self, Presigned};
 use super::scheme::{strict::Strict, terms::Terms};
@@ -91,7 +91,7 @@ impl Presigner {
         let uri = self.unsigned(request.uri, expires)?;
         let mut signature = Vec::with_capacity(44);
         look(RequestRef { uri: &uri, ..request }, expires, |head, terms, form| {
-            let found = self.strict.check(head, terms)?;
+            let found = self.strict.check(head, terms, None)?;
             let (tag, written) = terms.sign(head, form, self.credentials.key().keyed());
             tag.put_base64(&mut signature);
             self.strict.judge(found | written, form.refuses)
@@ -177,9 +177,6 @@ fn end(lifetime: Duration, now: SystemTime) -> Result<u64, Error> {
         Error::new(ErrorKind::InvalidLifetime, rule)
     })
 }
-
-/// The longest URI that `http` takes, in bytes.
-const MAX_URI_LEN: usize = 65_534;
 
 fn with_target(uri: &Uri, target: Vec<u8>) -> Result<Uri, Error> {
     let mut parts = uri.clone().into_parts();

@@ -60,6 +60,9 @@ impl<'a> Field<'a> {
     }
 }
 
+/// The longest text that `http` takes for a URI, in bytes.
+pub(crate) const MAX_URI_LEN: usize = 65_534;
+
 /// What a request begins with, whoever holds it.
 #[derive(Clone, Copy)]
 pub(crate) struct RequestRef<'a> {
@@ -192,6 +195,12 @@ impl<'a> Head<'a> {
         if let Some(value) = self.host.value {
             return Some(value.as_bytes());
         }
+        self.authority()
+    }
+
+    /// The authority of the target as HTTP clients write it into the `host` header; `None`
+    /// without one, or if that is written in no part of it.
+    fn authority(&self) -> Option<&'a [u8]> {
         Host::of(self.uri)?.written(self.uri.authority()?.as_str().as_bytes())
     }
 
@@ -205,9 +214,7 @@ impl<'a> Head<'a> {
             if authority.as_str().contains('@') {
                 return Some(Fault::Target("the authority of the target has user information"));
             }
-            let written =
-                Host::of(self.uri).and_then(|host| host.written(authority.as_str().as_bytes()));
-            if written.is_none() {
+            if self.authority().is_none() {
                 let rule = "the authority of the target has no host, or a port that is no number \
                             or has leading zeros";
                 return Some(Fault::Target(rule));

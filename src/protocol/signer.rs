@@ -133,7 +133,7 @@ impl Signer {
     pub fn string_to_sign_at(&self, parts: &Parts, now: SystemTime) -> Result<Vec<u8>, Error> {
         let mut text = Vec::new();
         let set = self.set(now, None);
-        self.look(parts.into(), &set, |head, terms, form| {
+        self.look(parts.into(), &set, |head, terms, form, _| {
             terms.write(head, form, &mut text);
             Ok(text)
         })
@@ -155,7 +155,7 @@ impl Signer {
         }
         let mut text = Vec::new();
         let set = self.set(now, None);
-        self.look(parts.into(), &set, |head, terms, form| {
+        self.look(parts.into(), &set, |head, terms, form, _| {
             terms.write_text(head, form, &mut text);
             Ok(Some(text))
         })
@@ -169,8 +169,8 @@ impl Signer {
         nonce: Option<HeaderValue>,
     ) -> Result<SignatureHeaders, Error> {
         let set = self.set(now, nonce);
-        let authorization = self.look(request, &set, |head, terms, form| {
-            let found = self.strict.check(head, terms)?;
+        let authorization = self.look(request, &set, |head, terms, form, query| {
+            let found = self.strict.check(head, terms, Some(query))?;
             let (tag, written) = terms.sign(head, form, self.credentials.key().keyed());
             self.strict.judge(found | written, form.refuses)?;
             let id = self.credentials.access_key_id();
@@ -191,7 +191,7 @@ impl Signer {
         &self,
         request: RequestRef<'_>,
         set: &SetHeaders,
-        look: impl FnOnce(&Head<'_>, &Terms<'_>, &Form) -> Result<T, Error>,
+        look: impl FnOnce(&Head<'_>, &Terms<'_>, &Form, &Presigned<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let facts = set.facts;
         let changes: [Change<'_>; 3] = [
@@ -209,7 +209,7 @@ impl Signer {
         }
         let query = Presigned::read(head.query());
         let terms = Terms::of(self.scheme, &list, query.expires.as_deref());
-        look(&head, &terms, Dialect::standard(facts.family))
+        look(&head, &terms, Dialect::standard(facts.family), &query)
     }
 }
 

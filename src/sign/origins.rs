@@ -1,11 +1,10 @@
 //! For which origins requests are signed.
 
 use crate::error::{Error, ErrorKind};
-use crate::headers::{X_ACS_DATE, X_ACS_SECURITY_TOKEN, X_ACS_SIGNATURE_NONCE};
-use crate::headers::{X_FC_SECURITY_TOKEN, X_FC_SIGNATURE_NONCE};
-use crate::protocol::Scheme;
+use crate::headers::OF_CREDENTIALS;
 use crate::protocol::host::{Host, default_port};
 use crate::protocol::request::RequestRef;
+use crate::protocol::scheme::authorization::scheme_of;
 use http::Uri;
 use http::header::{AUTHORIZATION, HOST, HeaderMap};
 use std::sync::Arc;
@@ -71,16 +70,11 @@ fn is_origin(uri: &Uri) -> bool {
 
 /// Takes out what an earlier attempt, to one of the origins, was signed by.
 pub(crate) fn unsign(headers: &mut HeaderMap) {
-    let is_ours = headers.get(AUTHORIZATION).is_some_and(|value| {
-        let token = value.as_bytes().split(|byte| *byte == b' ').next();
-        let mut tokens = Scheme::ALL.iter().filter_map(|scheme| scheme.token());
-        tokens.any(|known| Some(known.as_bytes()) == token)
-    });
-    if is_ours {
+    let authorization = headers.get(AUTHORIZATION);
+    if authorization.is_some_and(|value| scheme_of(value.as_bytes()).is_some()) {
         headers.remove(AUTHORIZATION);
     }
-    let others = [&X_FC_SECURITY_TOKEN, &X_FC_SIGNATURE_NONCE, &X_ACS_SECURITY_TOKEN];
-    for name in others.into_iter().chain([&X_ACS_SIGNATURE_NONCE, &X_ACS_DATE]) {
+    for name in OF_CREDENTIALS {
         headers.remove(name);
     }
 }

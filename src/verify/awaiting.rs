@@ -98,9 +98,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let layer = &self.layer.0;
-        if layer.is_exempt(&request) {
-            layer.pass(request.extensions_mut());
-            layer.strip(request.headers_mut());
+        if layer.exempts(&mut request) {
             return AwaitingFuture::answering(ResponseFuture::inner(self.inner.call(request)));
         }
         let layer = layer.clone();

@@ -39,9 +39,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let layer = &self.layer;
-        if layer.is_exempt(&request) {
-            layer.pass(request.extensions_mut());
-            layer.strip(request.headers_mut());
+        if layer.exempts(&mut request) {
             return ResponseFuture::inner(self.inner.call(request));
         }
         let uri = layer.target(request.uri(), request.extensions());
@@ -61,9 +59,16 @@ where
 }
 
 impl<K, R, C> VerifyLayer<K, R, C> {
-    pub(super) fn is_exempt<B>(&self, request: &Request<B>) -> bool {
+    /// Whether a request is exempt; one that is can go on as it is left.
+    pub(super) fn exempts<B>(&self, request: &mut Request<B>) -> bool {
         let target = self.target(request.uri(), request.extensions());
-        self.settings.exempt.contains(request.method(), target)
+        let is_exempt = self.settings.exempt.contains(request.method(), target);
+        if is_exempt {
+            self.settings.observer.tell(Outcome::Exempt);
+            without_caller(request.extensions_mut());
+            self.strip(request.headers_mut());
+        }
+        is_exempt
     }
 
     /// The target as it was signed.
@@ -106,12 +111,6 @@ impl<K, R, C> VerifyLayer<K, R, C> {
         R: RejectionResponse,
     {
         answer(rejection, now, &self.response, parts)
-    }
-
-    /// Lets an exempt request pass.
-    pub(super) fn pass(&self, extensions: &mut Extensions) {
-        self.settings.observer.tell(Outcome::Exempt);
-        without_caller(extensions);
     }
 
     /// Takes out the client's credentials, where they are not to be seen.

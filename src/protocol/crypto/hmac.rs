@@ -207,25 +207,20 @@ impl<C: Blocks> Sink for Hasher<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hex(tag: Tag) -> String {
-        let mut text = Vec::new();
-        tag.put_hex(&mut text);
-        String::from_utf8(text).unwrap()
-    }
+    use crate::protocol::crypto::hash::hex;
 
     #[test]
     fn hmac_gives_the_known_answers_of_rfc_4231() {
         let mut mac = Keyed::new(b"Jefe").sha256();
         mac.put(b"what do ya want for nothing?");
         assert_eq!(
-            hex(mac.finish()),
+            hex(&mac.finish()),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
         let mut mac = Keyed::new(&[0xaa; 131]).sha256();
         mac.put(b"Test Using Larger Than Block-Size Key - Hash Key First");
         assert_eq!(
-            hex(mac.finish()),
+            hex(&mac.finish()),
             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
         );
     }
@@ -235,7 +230,7 @@ mod tests {
         let data: Vec<u8> = (0..2000u32).map(|i| i as u8).collect();
         let mut whole = Hasher::sha256();
         whole.put(&data);
-        let whole = hex(whole.finish());
+        let whole = hex(&whole.finish());
         for size in [1, 7, 63, 64, 511, 512, 513, 1999] {
             let mut cut = Hasher::sha256();
             for chunk in data.chunks(size) {
@@ -244,7 +239,7 @@ mod tests {
                     _ => cut.put(chunk),
                 }
             }
-            assert_eq!(hex(cut.finish()), whole, "{size}");
+            assert_eq!(hex(&cut.finish()), whole, "{size}");
         }
     }
 

@@ -43,12 +43,7 @@ impl Tag {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hex(tag: Tag) -> String {
-        let mut text = Vec::new();
-        tag.put_hex(&mut text);
-        String::from_utf8(text).unwrap()
-    }
+    use crate::protocol::crypto::hash::hex;
 
     #[test]
     fn only_the_canonical_text_of_a_signature_is_read() {
@@ -73,7 +68,7 @@ mod tests {
             assert!(Tag::from_base64(bad.as_bytes(), 32).is_none(), "{bad}");
         }
 
-        let good = hex(Tag::of(&[0xab; 32]));
+        let good = hex(&Tag::of(&[0xab; 32])).to_str().unwrap().to_owned();
         assert!(Tag::from_hex(good.as_bytes(), 32).is_some());
         for bad in
             [good.to_uppercase(), good[2..].to_owned(), format!("{good}00"), good.replace('a', "g")]

@@ -192,7 +192,8 @@ fn samples(family: Family, seed: u64, count: usize) -> Vec<Sample> {
     (0..count).map(sample).collect()
 }
 
-/// Accepts requests under `dialects`, but for what they refuse; says how many it accepted, or which two collided.
+/// Accepts requests under `dialects`, but for what they refuse; says how many it accepted, or
+/// which two collided.
 fn accept(
     family: Family,
     dialects: Dialects,

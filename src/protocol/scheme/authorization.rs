@@ -30,11 +30,7 @@ pub(crate) enum Unreadable {
 impl<'a> Authorization<'a> {
     /// Reads a value, and lists the signed headers in `list`, without their values.
     pub(crate) fn read(value: &'a [u8], list: &mut List<'a>) -> Result<Self, Unreadable> {
-        let space = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
-        let (token, rest) = value.split_at(space);
-        let of_token =
-            |scheme: &Scheme| scheme.token().is_some_and(|known| known.as_bytes() == token);
-        let scheme = Scheme::ALL.iter().copied().find(of_token).ok_or(Unreadable::Scheme)?;
+        let (scheme, rest) = scheme_of(value).ok_or(Unreadable::Scheme)?;
         let rest = rest.trim_ascii();
         let read = match scheme.facts().covers {
             Covers::Names { .. } => Self::read_pair(scheme, rest),
@@ -71,6 +67,15 @@ impl<'a> Authorization<'a> {
             signature: Tag::from_hex(signature, scheme.facts().mac.len()),
         })
     }
+}
+
+/// The scheme that a value names, and what follows its name.
+pub(crate) fn scheme_of(value: &[u8]) -> Option<(Scheme, &[u8])> {
+    let space = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
+    let (token, rest) = value.split_at(space);
+    let is_named = |scheme: &Scheme| scheme.token().is_some_and(|known| known.as_bytes() == token);
+    let scheme = Scheme::ALL.iter().copied().find(is_named)?;
+    Some((scheme, rest))
 }
 
 fn cut(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {

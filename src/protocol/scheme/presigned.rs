@@ -1,5 +1,6 @@
 //! The parameters of a presigned URL, read and written.
 
+use super::ambiguity::{Ambiguities, Ambiguity};
 use crate::headers::{QUERY_ACCESS_KEY_ID, QUERY_EXPIRES, QUERY_SECURITY_TOKEN, QUERY_SIGNATURE};
 use crate::protocol::canonical::{percent, sink::Sink};
 use std::borrow::Cow;
@@ -57,9 +58,21 @@ impl<'a> Presigned<'a> {
         self.credential().or(self.expires.as_ref().map(|_| QUERY_EXPIRES))
     }
 
+    /// What is ambiguous about a request with this query that is signed in its headers.
+    ///
+    /// # Errors
+    /// What is so whatever the settings: credentials in both places.
+    pub(crate) fn beside_headers(&self) -> Result<Ambiguities, Ambiguity> {
+        match (self.credential(), &self.expires) {
+            (Some(_), _) => Err(Ambiguity::QueryCredentials),
+            (None, Some(_)) => Ok(Ambiguities::EXPIRES_AS_DATE),
+            (None, None) => Ok(Ambiguities::empty()),
+        }
+    }
+
     /// One of the parameters that is there and belongs to credentials: without any, an
     /// `x-fc-expires` is a parameter like others.
-    pub(crate) fn credential(&self) -> Option<&'static str> {
+    fn credential(&self) -> Option<&'static str> {
         [
             (QUERY_ACCESS_KEY_ID, &self.access_key_id),
             (QUERY_SECURITY_TOKEN, &self.security_token),

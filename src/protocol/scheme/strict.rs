@@ -16,24 +16,20 @@ pub(crate) struct Strict {
 
 impl Strict {
     /// Whether a request may be signed, as far as that is told before anything is written.
-    pub(crate) fn check(&self, head: &Head<'_>, terms: &Terms<'_>) -> Result<Ambiguities, Error> {
+    /// `beside` is what its query has of a presigned URL, if it is signed in its headers.
+    pub(crate) fn check(
+        &self,
+        head: &Head<'_>,
+        terms: &Terms<'_>,
+        beside: Option<&Presigned<'_>>,
+    ) -> Result<Ambiguities, Error> {
         let scheme = terms.scheme();
         if let Some(Fault::Host(rule) | Fault::Target(rule)) = head.fault() {
             return Err(Error::new(ErrorKind::InvalidUri, rule));
         }
-        let mut found = Ambiguities::empty();
-        if scheme.token().is_some() {
-            // What a signature in headers says is in the query.
-            let query = Presigned::read(head.query());
-            if query.credential().is_some() {
-                return Err(ambiguous(Ambiguity::QueryCredentials));
-            }
-            if query.expires.is_some() {
-                found |= Ambiguities::EXPIRES_AS_DATE;
-            }
-        }
-        let nonce = !head.field(scheme.facts().nonce).text().is_empty();
-        let checked = self.required.check(head, scheme, terms.listed(), nonce, self.ambiguity);
+        let found = beside.map_or(Ok(Ambiguities::empty()), Presigned::beside_headers);
+        let found = found.map_err(ambiguous)?;
+        let checked = self.required.check(head, scheme, terms.listed(), self.ambiguity);
         let covered = checked.map_err(|fault| match fault {
             Uncovered::Header(name) => unsigned(&format!(
                 "the scheme {scheme} does not sign the header {name}: remove it, sign by \
@@ -52,7 +48,7 @@ impl Strict {
 }
 
 /// The error of a request that is ambiguous.
-pub(crate) fn ambiguous(ambiguity: Ambiguity) -> Error {
+fn ambiguous(ambiguity: Ambiguity) -> Error {
     let rule = ambiguity.rule();
     unsigned(&match ambiguity.can_be_allowed() {
         true => format!(

@@ -3,15 +3,12 @@
 
 use super::rejection::{Rejection, RejectionKind};
 use super::time::Time;
-use crate::headers::{
-    QUERY_ACCESS_KEY_ID, QUERY_EXPIRES, QUERY_SIGNATURE, X_ACS_DATE, X_ACS_SECURITY_TOKEN,
-    X_ACS_SIGNATURE_NONCE, X_FC_SECURITY_TOKEN, X_FC_SIGNATURE_NONCE,
-};
+use crate::headers::{OF_CREDENTIALS, QUERY_ACCESS_KEY_ID, QUERY_EXPIRES, QUERY_SIGNATURE};
 use crate::protocol::crypto::tag::Tag;
 use crate::protocol::date::{from_unix, to_unix};
 use crate::protocol::key::{KeyStoreError, access_key_id};
 use crate::protocol::request::{Fault, Field, Head, trim};
-use crate::protocol::scheme::ambiguity::{Ambiguities, Ambiguity};
+use crate::protocol::scheme::ambiguity::Ambiguities;
 use crate::protocol::scheme::authorization::{Authorization, Unreadable};
 use crate::protocol::scheme::coverage::{self, List};
 use crate::protocol::scheme::presigned::Presigned;
@@ -30,7 +27,6 @@ pub(crate) struct Claim<'a> {
     /// `SignedHeaders` as it was sent, under a scheme that has it.
     pub(crate) signed_headers: Option<&'a str>,
     pub(crate) security_token: Option<Cow<'a, [u8]>>,
-    pub(crate) has_nonce: bool,
     /// `None` when its text cannot be that of a signature.
     pub(crate) signature: Option<Tag>,
     pub(crate) time: Time,
@@ -78,25 +74,20 @@ impl<'a> Claim<'a> {
         let Authorization { scheme, access_key_id, signed_headers, signature } =
             read.map_err(|why| unreadable(why, schemes))?;
         switched_on(scheme, schemes)?;
-        if query.credential().is_some() {
-            return Err(Rejection::ambiguous(Ambiguity::QueryCredentials).by(access_key_id));
-        }
+        let found = query
+            .beside_headers()
+            .map_err(|ambiguity| Rejection::ambiguous(ambiguity).by(access_key_id))?;
         let facts = scheme.facts();
         let security_token = once(head, facts.security_token)?;
-        let nonce = once(head, facts.nonce)?;
+        once(head, facts.nonce)?;
         let time = Time::SignedAt(signed_at(head, scheme)?);
         coverage::find(head, list);
-        let found = match query.expires {
-            Some(_) => Ambiguities::EXPIRES_AS_DATE,
-            None => Ambiguities::empty(),
-        };
         Ok(Self {
             scheme,
             authorization: Some(value),
             access_key_id: Cow::Borrowed(access_key_id),
             signed_headers,
             security_token: security_token.map(|token| Cow::Borrowed(trim(token.as_bytes()))),
-            has_nonce: nonce.is_some_and(|nonce| !trim(nonce.as_bytes()).is_empty()),
             signature,
             time,
             expires: query.expires,
@@ -133,7 +124,6 @@ impl<'a> Claim<'a> {
             access_key_id: Cow::Owned(access_key_id),
             signed_headers: None,
             security_token: query.security_token,
-            has_nonce: false,
             signature: Tag::from_base64(&signature, Scheme::FcPresigned.facts().mac.len()),
             time: Time::Until(until),
             expires: Some(expires),
@@ -154,19 +144,10 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// Headers that belong to credentials beside `authorization`.
-static BELONGING: [&HeaderName; 5] = [
-    &X_FC_SECURITY_TOKEN,
-    &X_ACS_SECURITY_TOKEN,
-    &X_FC_SIGNATURE_NONCE,
-    &X_ACS_SIGNATURE_NONCE,
-    &X_ACS_DATE,
-];
-
 /// The refusal of a request without an `Authorization` header, and without an access key id
 /// or a signature in its query: it is anonymous if there is nothing else of credentials.
 fn missing(head: &Head<'_>, query: &Presigned<'_>) -> Rejection {
-    let header = BELONGING.iter().find(|name| head.protocol(name).value.is_some());
+    let header = OF_CREDENTIALS.iter().find(|name| head.protocol(name).value.is_some());
     match header.map(|name| name.as_str()).or(query.any()) {
         None => Rejection::new(
             RejectionKind::MissingCredentials,

@@ -216,17 +216,14 @@ impl<K> Verifier<K> {
         let scheme = claim.scheme;
         self.check_time(&claim, now)?;
         let Strict { required, ambiguity } = &self.strict;
-        let checked =
-            required.check(head, scheme, list, claim.has_nonce, *ambiguity).map_err(|fault| {
-                match fault {
-                    Uncovered::Header(name) => Rejection::unsigned(name),
-                    Uncovered::Absent => Rejection::ambiguous(Ambiguity::AbsentHeader),
-                    Uncovered::Nonce(name) => {
-                        let message = format!("required HTTP header {name} was not specified");
-                        Rejection::new(RejectionKind::MissingNonce, message)
-                    }
-                }
-            });
+        let checked = required.check(head, scheme, list, *ambiguity).map_err(|fault| match fault {
+            Uncovered::Header(name) => Rejection::unsigned(name),
+            Uncovered::Absent => Rejection::ambiguous(Ambiguity::AbsentHeader),
+            Uncovered::Nonce(name) => {
+                let message = format!("required HTTP header {name} was not specified");
+                Rejection::new(RejectionKind::MissingNonce, message)
+            }
+        });
         claim.found |= checked.map_err(|rejection| rejection.by(&claim.access_key_id))?;
         Ok(claim)
     }
