@@ -19,6 +19,8 @@ mod random;
 pub mod replay;
 pub mod response;
 pub mod sign;
+#[cfg(feature = "trigger")]
+pub mod trigger;
 pub mod verify;
 
 #[doc(inline)]

@@ -1,16 +1,15 @@
-use super::{RejectionResponse, grpc};
+use super::{RejectionResponse, RequestId, grpc};
 use crate::headers::X_FC_REQUEST_ID;
 use crate::protocol::Rejection;
 use crate::protocol::date::to_unix;
-use crate::random;
 use bytes::Bytes;
 use http::Response;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
-use std::time::SystemTime;
 
 /// Answers as Function Compute does: the [status](crate::RejectionKind::status), a JSON
-/// object with `ErrorCode` and `ErrorMessage`, and an `x-fc-request-id`.
+/// object with `ErrorCode` and `ErrorMessage`, and an `x-fc-request-id`: the [`RequestId`] in the
+/// extensions of the request, or a fresh one.
 ///
 /// A request whose `content-type` is `application/grpc`, or that with something added
 /// (`+proto`, `-web`), is answered the gRPC way instead: status 200, `grpc-status` and
@@ -25,7 +24,9 @@ impl RejectionResponse for FcResponse {
                 Some(content_type) => grpc::response(rejection, content_type),
                 None => json(rejection),
             };
-        response.headers_mut().insert(&X_FC_REQUEST_ID, request_id(rejection.time()));
+        let id = parts.extensions.get::<RequestId>().cloned();
+        let id = id.unwrap_or_else(|| RequestId::of(rejection.time().map_or(0, to_unix)));
+        response.headers_mut().insert(&X_FC_REQUEST_ID, id.header_value().clone());
         response
     }
 }
@@ -51,17 +52,6 @@ fn escape_json(text: &str, out: &mut String) {
             char => out.push(char),
         }
     }
-}
-
-/// A fresh request id in the form of the gateway: `1`, Unix seconds in
-/// hexadecimal and 20 random digits, e.g. `1-65d71219-15d63510-fecf237c590c`. Zeros stand
-/// for what is not to be had.
-fn request_id(time: Option<SystemTime>) -> HeaderValue {
-    let seconds = time.map(to_unix).unwrap_or_default();
-    let number = random::number().unwrap_or_default();
-    let (head, tail) = (number >> 96, number & 0xffff_ffff_ffff);
-    HeaderValue::from_str(&format!("1-{seconds:08x}-{head:08x}-{tail:012x}"))
-        .unwrap_or(HeaderValue::from_static("1-0-0-0"))
 }
 
 #[cfg(test)]
@@ -90,16 +80,5 @@ mod tests {
             response.headers()["grpc-message"],
             "AccessDenied: \" \\ %0A %7F %00 %C3%A9 %E4%BD%A0 %25"
         );
-    }
-
-    #[test]
-    fn request_ids_have_the_form_of_the_gateway_and_differ() {
-        let ids: std::collections::HashSet<_> =
-            (0..1000).map(|_| request_id(Some(SystemTime::now()))).collect();
-        assert_eq!(ids.len(), 1000);
-        for id in ids {
-            let lens: Vec<_> = id.to_str().unwrap().split('-').map(str::len).collect();
-            assert_eq!(lens, [1, 8, 8, 12], "{id:?}");
-        }
     }
 }

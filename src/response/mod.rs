@@ -33,10 +33,12 @@ mod body;
 mod fc;
 mod future;
 mod grpc;
+mod request_id;
 mod responder;
 
 pub use body::ResponseBody;
 pub use fc::FcResponse;
 pub use future::{AwaitingFuture, ResponseFuture};
+pub use request_id::RequestId;
 pub use responder::RejectionResponse;
 pub(crate) use responder::answer;

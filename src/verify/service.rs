@@ -3,7 +3,7 @@ use super::outcome::Outcome;
 use crate::clock::{Clock, SystemClock};
 use crate::headers::{X_ACS_SECURITY_TOKEN, X_FC_SECURITY_TOKEN};
 use crate::protocol::request::RequestRef;
-use crate::protocol::verifier::caller::Uncalled;
+use crate::protocol::verifier::caller::without_caller;
 use crate::protocol::{KeyStore, Rejection, RejectionKind, VerifiedCaller};
 use crate::response::{FcResponse, RejectionResponse, ResponseBody, ResponseFuture, answer};
 use bytes::Bytes;
@@ -126,10 +126,4 @@ impl<K, R, C> VerifyLayer<K, R, C> {
         self.settings.mode == Mode::Optional
             && rejection.kind() == RejectionKind::MissingCredentials
     }
-}
-
-/// Says that a request has no caller, whatever a layer outside of this one said.
-fn without_caller(extensions: &mut Extensions) {
-    extensions.remove::<VerifiedCaller>();
-    extensions.insert(Uncalled);
 }

@@ -237,7 +237,13 @@ impl fmt::Debug for VerifiedCaller {
 /// A mark on requests that a verifying layer let through without a caller: what is inside of it
 /// can tell that it is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Uncalled;
+struct Uncalled;
+
+/// Says that a request has no caller, whatever a layer outside of this one said.
+pub(crate) fn without_caller(extensions: &mut Extensions) {
+    extensions.remove::<VerifiedCaller>();
+    extensions.insert(Uncalled);
+}
 
 /// The caller of a request that a verifying layer looked at, if it has one.
 ///

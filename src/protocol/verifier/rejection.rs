@@ -1,5 +1,6 @@
 //! Refusals: what was wrong, and why.
 
+use crate::error::BoxError;
 use crate::protocol::scheme::ambiguity::Ambiguity;
 use http::StatusCode;
 use std::borrow::Cow;
@@ -28,7 +29,7 @@ struct Inner {
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident = $name:literal;)*) => {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal, $status:ident, $code:literal, $grpc:literal;)*) => {
         /// Tells apart the kinds of [`Rejection`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
@@ -44,6 +45,32 @@ macro_rules! kinds {
                     $(Self::$kind => $name,)*
                 }
             }
+
+            /// The HTTP status it is answered with: 403 where the caller may not, 400 where the
+            /// request is not one that anybody could make, 405 for its method, 500 and 502 for
+            /// faults of the set-up and of the function, 503 where it cannot be told.
+            pub const fn status(self) -> StatusCode {
+                match self {
+                    $(Self::$kind => StatusCode::$status,)*
+                }
+            }
+
+            /// The `ErrorCode` of Function Compute for it.
+            pub const fn error_code(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $code,)*
+                }
+            }
+
+            /// The gRPC status it is answered with: 16 (unauthenticated) where it is not
+            /// clear who calls, 7 (permission denied) where the request is refused whoever
+            /// does, 3 (invalid argument), 12 (unimplemented), 13 (internal) and 14
+            /// (unavailable) where HTTP says 400, 405, 500 or 502, and 503.
+            pub const fn grpc_status(self) -> u8 {
+                match self {
+                    $(Self::$kind => $grpc,)*
+                }
+            }
         }
     };
 }
@@ -52,131 +79,78 @@ kinds! {
     /// Something that belongs to credentials, and neither an `Authorization` header nor an
     /// access key id or a signature in the query: a security token, a nonce, `x-acs-date`, or
     /// a parameter of a presigned URL. A proxy that took `Authorization` away leaves that.
-    IncompleteCredentials = "incomplete_credentials";
+    IncompleteCredentials = "incomplete_credentials", FORBIDDEN, "MissingRequiredHeader", 16;
     /// No credentials at all. The only kind that [`Mode::Optional`](crate::verify::Mode) lets pass.
-    MissingCredentials = "missing_credentials";
+    MissingCredentials = "missing_credentials", FORBIDDEN, "MissingRequiredHeader", 16;
     /// The header that says when the request was signed is missing.
-    MissingDate = "missing_date";
+    MissingDate = "missing_date", FORBIDDEN, "MissingRequiredHeader", 16;
     /// Credentials twice: in two `Authorization` headers, or in a header and the query.
-    ConflictingCredentials = "conflicting_credentials";
+    ConflictingCredentials = "conflicting_credentials", FORBIDDEN, "AccessDenied", 16;
     /// A date, or another header of which there can be one, is there twice.
-    RepeatedHeader = "repeated_header";
+    RepeatedHeader = "repeated_header", FORBIDDEN, "AccessDenied", 16;
     /// The `Authorization` value, or the parameters of a presigned URL, cannot be read.
-    MalformedCredentials = "malformed_credentials";
+    MalformedCredentials = "malformed_credentials", FORBIDDEN, "AccessDenied", 16;
     /// The scheme is unknown, or not switched on.
-    UnsupportedScheme = "unsupported_scheme";
+    UnsupportedScheme = "unsupported_scheme", FORBIDDEN, "AccessDenied", 16;
     /// The date cannot be read.
-    MalformedDate = "malformed_date";
+    MalformedDate = "malformed_date", FORBIDDEN, "AccessDenied", 16;
     /// The request was signed too long ago, or too far in the future.
-    RequestTimeTooSkewed = "request_time_too_skewed";
+    RequestTimeTooSkewed = "request_time_too_skewed", FORBIDDEN, "AccessDenied", 7;
     /// A presigned URL is no longer valid.
-    Expired = "expired";
+    Expired = "expired", FORBIDDEN, "AccessDenied", 7;
     /// A presigned URL is valid for longer than allowed.
-    ExpiresTooLate = "expires_too_late";
+    ExpiresTooLate = "expires_too_late", FORBIDDEN, "AccessDenied", 7;
     /// A header that must be signed is not.
-    UnsignedHeader = "unsigned_header";
+    UnsignedHeader = "unsigned_header", FORBIDDEN, "AccessDenied", 7;
     /// The request could be read in more than one way, or part of it is unsigned.
-    Ambiguous = "ambiguous";
+    Ambiguous = "ambiguous", FORBIDDEN, "AccessDenied", 7;
     /// The headers or the target are longer than the verifier looks at.
-    LimitExceeded = "limit_exceeded";
+    LimitExceeded = "limit_exceeded", BAD_REQUEST, "InvalidArgument", 3;
     /// The target has a path that does not begin with a slash, or user information.
-    MalformedTarget = "malformed_target";
+    MalformedTarget = "malformed_target", BAD_REQUEST, "InvalidArgument", 3;
     /// `host` and the authority of the target name different hosts.
-    HostMismatch = "host_mismatch";
+    HostMismatch = "host_mismatch", BAD_REQUEST, "InvalidArgument", 3;
     /// No such access key.
-    UnknownAccessKey = "unknown_access_key";
+    UnknownAccessKey = "unknown_access_key", FORBIDDEN, "InvalidAccessKeyID", 16;
     /// The signature differs.
-    SignatureMismatch = "signature_mismatch";
+    SignatureMismatch = "signature_mismatch", FORBIDDEN, "SignatureNotMatch", 16;
     /// A request that must have a nonce has none that is signed.
-    MissingNonce = "missing_nonce";
+    MissingNonce = "missing_nonce", FORBIDDEN, "AccessDenied", 7;
     /// The same signed request has been seen before.
-    Replayed = "replayed";
+    Replayed = "replayed", FORBIDDEN, "AccessDenied", 7;
     /// A request whose body must be covered by the signature has no signed digest.
-    BodyNotCovered = "body_not_covered";
+    BodyNotCovered = "body_not_covered", FORBIDDEN, "AccessDenied", 7;
     /// The body differs from its signed digest.
-    BodyDigestMismatch = "body_digest_mismatch";
+    BodyDigestMismatch = "body_digest_mismatch", FORBIDDEN, "AccessDenied", 7;
     /// The body is larger than what may be read of it before it is checked.
-    BodyTooLarge = "body_too_large";
+    BodyTooLarge = "body_too_large", BAD_REQUEST, "InvalidArgument", 3;
     /// The body broke off before it could be checked.
-    BodyIncomplete = "body_incomplete";
+    BodyIncomplete = "body_incomplete", BAD_REQUEST, "InvalidArgument", 3;
     /// A layer that goes by the caller is outside of the one that verifies. (In axum the last
     /// `layer` is the outermost.) The client is not at fault.
-    NotLookedAt = "not_looked_at";
+    NotLookedAt = "not_looked_at", INTERNAL_SERVER_ERROR, "InternalServerError", 13;
     /// Keys could not be looked up. The client is not at fault.
-    KeyStoreUnavailable = "key_store_unavailable";
+    KeyStoreUnavailable = "key_store_unavailable", SERVICE_UNAVAILABLE, "ServiceUnavailable", 14;
     /// The store of a replay guard cannot tell whether the request has been seen, being
     /// full or out of reach. The client is not at fault.
-    ReplayStoreUnavailable = "replay_store_unavailable";
-}
-
-impl RejectionKind {
-    /// The HTTP status it is answered with: 403, but 400 for
-    /// [`LimitExceeded`](Self::LimitExceeded), [`HostMismatch`](Self::HostMismatch),
-    /// [`MalformedTarget`](Self::MalformedTarget),
-    /// [`BodyTooLarge`](Self::BodyTooLarge) and
-    /// [`BodyIncomplete`](Self::BodyIncomplete), and 503 for
-    /// [`KeyStoreUnavailable`](Self::KeyStoreUnavailable) and
-    /// [`ReplayStoreUnavailable`](Self::ReplayStoreUnavailable), and 500 for
-    /// [`NotLookedAt`](Self::NotLookedAt).
-    pub const fn status(self) -> StatusCode {
-        match self {
-            Self::LimitExceeded
-            | Self::HostMismatch
-            | Self::MalformedTarget
-            | Self::BodyTooLarge
-            | Self::BodyIncomplete => StatusCode::BAD_REQUEST,
-            Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
-            Self::NotLookedAt => StatusCode::INTERNAL_SERVER_ERROR,
-            _ => StatusCode::FORBIDDEN,
-        }
-    }
-
-    /// The `ErrorCode` of Function Compute for it.
-    pub const fn error_code(self) -> &'static str {
-        match self {
-            Self::MissingCredentials | Self::IncompleteCredentials | Self::MissingDate => {
-                "MissingRequiredHeader"
-            }
-            Self::UnknownAccessKey => "InvalidAccessKeyID",
-            Self::SignatureMismatch => "SignatureNotMatch",
-            Self::LimitExceeded
-            | Self::HostMismatch
-            | Self::MalformedTarget
-            | Self::BodyTooLarge
-            | Self::BodyIncomplete => "InvalidArgument",
-            Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => "ServiceUnavailable",
-            Self::NotLookedAt => "InternalServerError",
-            _ => "AccessDenied",
-        }
-    }
-
-    /// The gRPC status it is answered with: 16 (unauthenticated) where it is not
-    /// clear who calls, 7 (permission denied) where the request is refused whoever
-    /// does, 3 (invalid argument), 14 (unavailable) and 13 (internal) where HTTP says 400, 503
-    /// and 500.
-    pub const fn grpc_status(self) -> u8 {
-        match self {
-            Self::LimitExceeded
-            | Self::HostMismatch
-            | Self::MalformedTarget
-            | Self::BodyTooLarge
-            | Self::BodyIncomplete => 3,
-            Self::KeyStoreUnavailable | Self::ReplayStoreUnavailable => 14,
-            Self::NotLookedAt => 13,
-            Self::RequestTimeTooSkewed
-            | Self::Expired
-            | Self::ExpiresTooLate
-            | Self::UnsignedHeader
-            | Self::Ambiguous
-            | Self::MissingNonce
-            | Self::Replayed
-            | Self::BodyNotCovered
-            | Self::BodyDigestMismatch => 7,
-            _ => 16,
-        }
-    }
+    ReplayStoreUnavailable = "replay_store_unavailable", SERVICE_UNAVAILABLE, "ServiceUnavailable", 14;
+    /// The method is none that a trigger allows.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "MethodNotAllowed", 12;
+    /// The public built-in address of a trigger is switched off (`disableURLInternet`).
+    AddressDisabled = "address_disabled", FORBIDDEN, "AccessDenied", 7;
+    /// What a function answered may not be downloaded from the built-in domain.
+    ContentNotAllowed = "content_not_allowed", BAD_REQUEST, "InvalidArgument", 3;
+    /// The headers that a function answered with are longer than a trigger lets pass.
+    ResponseLimitExceeded = "response_limit_exceeded", BAD_GATEWAY, "BadResponse", 13;
+    /// A function failed without an answer, or cannot be reached.
+    FunctionUnreachable = "function_unreachable", BAD_GATEWAY, "BadResponse", 13;
+    /// A token is missing where one is required.
+    MissingToken = "missing_token", FORBIDDEN, "AccessDenied", 16;
+    /// A token that is not valid: not one that can be read, of an unknown key or another
+    /// algorithm, with another signature, too early or too late, for somebody else.
+    InvalidToken = "invalid_token", FORBIDDEN, "AccessDenied", 16;
+    /// The keys for tokens have never been fetched. The client is not at fault.
+    TokenKeysUnavailable = "token_keys_unavailable", SERVICE_UNAVAILABLE, "ServiceUnavailable", 14;
 }
 
 impl Rejection {
@@ -208,8 +182,8 @@ impl Rejection {
         self
     }
 
-    pub(crate) fn because_of(mut self, source: impl Error + Send + Sync + 'static) -> Self {
-        self.0.source = Some(Arc::new(source));
+    pub(crate) fn because_of(mut self, source: impl Into<BoxError>) -> Self {
+        self.0.source = Some(source.into().into());
         self
     }
 

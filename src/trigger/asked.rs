@@ -1,0 +1,46 @@
+use crate::protocol::Rejection;
+use crate::response::{RejectionResponse, RequestId, answer};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, Uri};
+use std::time::SystemTime;
+
+/// What is kept of a request for refusing it after its service was called.
+#[derive(Debug)]
+pub(super) struct Asked {
+    method: Method,
+    uri: Uri,
+    content_type: Option<HeaderValue>,
+    id: Option<RequestId>,
+    time: SystemTime,
+}
+
+impl Asked {
+    pub(super) fn of<B>(request: &Request<B>, time: SystemTime) -> Self {
+        Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            content_type: request.headers().get(CONTENT_TYPE).cloned(),
+            id: request.extensions().get().cloned(),
+            time,
+        }
+    }
+
+    /// The response to the refused request.
+    pub(super) fn refuse(
+        &self,
+        rejection: Rejection,
+        response: &impl RejectionResponse,
+    ) -> Box<Response<Bytes>> {
+        let mut parts = Request::new(()).into_parts().0;
+        parts.method = self.method.clone();
+        parts.uri = self.uri.clone();
+        if let Some(value) = &self.content_type {
+            parts.headers.insert(CONTENT_TYPE, value.clone());
+        }
+        if let Some(id) = &self.id {
+            parts.extensions.insert(id.clone());
+        }
+        answer(rejection, self.time, response, &parts)
+    }
+}
