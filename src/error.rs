@@ -37,6 +37,9 @@ pub enum ErrorKind {
     /// A key file that cannot be read, is not JSON, or has something in it that is not
     /// an access key. Correct what the text names.
     InvalidKeyFile,
+    /// The configuration of a trigger has something in it that it cannot have. Correct what the
+    /// text names.
+    InvalidConfig,
     /// No dialect or scheme has this name.
     UnknownName,
     /// A setting that contradicts another, or is out of its range.

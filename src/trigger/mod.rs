@@ -55,6 +55,7 @@ mod asked;
 mod body;
 mod body_limit;
 mod composed;
+pub mod config;
 mod cors;
 mod domain;
 mod fault;

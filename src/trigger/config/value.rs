@@ -1,0 +1,206 @@
+//! What a configuration file says, whatever it is written in, and reading it field by field.
+
+use crate::error::{Error, ErrorKind};
+use std::fmt;
+
+/// A value of a configuration file.
+#[derive(PartialEq)]
+pub(super) enum Value {
+    Null,
+    Bool(bool),
+    Number(String),
+    Text(String),
+    List(Vec<Value>),
+    Map(Vec<(String, Value)>),
+}
+
+impl Value {
+    fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Null => serde_json::Value::Null,
+            Self::Bool(value) => (*value).into(),
+            Self::Number(number) => serde_json::from_str(number).unwrap_or_default(),
+            Self::Text(text) => text.as_str().into(),
+            Self::List(values) => values.iter().map(Self::to_json).collect(),
+            Self::Map(entries) => {
+                entries.iter().map(|(name, value)| (name.clone(), value.to_json())).collect()
+            }
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "true or false",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "a text",
+            Self::List(_) => "a list",
+            Self::Map(_) => "an object",
+        }
+    }
+}
+
+/// A value and where it stands.
+pub(super) struct Field<'a> {
+    value: &'a Value,
+    path: String,
+}
+
+impl<'a> Field<'a> {
+    /// The whole of a file.
+    ///
+    /// # Errors
+    /// A key is there twice in an object.
+    pub(super) fn of_file(value: &'a Value) -> Result<Self, Error> {
+        Self { value, path: String::new() }.unique()
+    }
+
+    /// A value that is the text of this field.
+    pub(super) fn within<'v>(&self, value: &'v Value) -> Result<Field<'v>, Error> {
+        Field { value, path: self.path.clone() }.unique()
+    }
+
+    fn unique(self) -> Result<Self, Error> {
+        match self.value {
+            Value::List(_) => {
+                for field in self.list()? {
+                    field.unique()?;
+                }
+            }
+            Value::Map(entries) => {
+                for (at, (name, value)) in entries.iter().enumerate() {
+                    let field = Field { value, path: at_field(&self.path, name) };
+                    if entries[..at].iter().any(|(other, _)| other == name) {
+                        return Err(field.error("is there twice"));
+                    }
+                    field.unique()?;
+                }
+            }
+            _ => {}
+        }
+        Ok(self)
+    }
+
+    /// The same in JSON.
+    pub(super) fn to_json(&self) -> String {
+        self.value.to_json().to_string()
+    }
+
+    pub(super) fn is_null(&self) -> bool {
+        *self.value == Value::Null
+    }
+
+    /// What is wrong with it.
+    pub(super) fn error(&self, rule: impl fmt::Display) -> Error {
+        let path = if self.path.is_empty() { "the configuration" } else { &self.path };
+        Error::new(ErrorKind::InvalidConfig, format!("{path}: {rule}"))
+    }
+
+    fn expected(&self, what: &str) -> Error {
+        self.error(format_args!("must be {what}, not {}", self.value.kind()))
+    }
+
+    pub(super) fn text(&self) -> Result<&'a str, Error> {
+        match self.value {
+            Value::Text(text) => Ok(text),
+            _ => Err(self.expected("a text")),
+        }
+    }
+
+    pub(super) fn bool(&self) -> Result<bool, Error> {
+        match self.value {
+            Value::Bool(value) => Ok(*value),
+            _ => Err(self.expected("true or false")),
+        }
+    }
+
+    pub(super) fn whole_number(&self) -> Result<u64, Error> {
+        match self.value {
+            Value::Number(text) => text.parse().map_err(|_| self.error("must be a whole number")),
+            _ => Err(self.expected("a whole number")),
+        }
+    }
+
+    pub(super) fn list(&self) -> Result<Vec<Field<'a>>, Error> {
+        let Value::List(values) = self.value else { return Err(self.expected("a list")) };
+        let fields = values.iter().enumerate().map(|(at, value)| {
+            let path = format!("{}[{at}]", self.path);
+            Field { value, path }
+        });
+        Ok(fields.collect())
+    }
+
+    /// The texts of a list, each with its place.
+    pub(super) fn texts(&self) -> Result<Vec<&'a str>, Error> {
+        self.list()?.iter().map(Field::text).collect()
+    }
+
+    pub(super) fn map(&self) -> Result<Fields<'a>, Error> {
+        let Value::Map(entries) = self.value else { return Err(self.expected("an object")) };
+        let path = self.path.clone();
+        Ok(Fields { entries: entries.iter().collect(), known: Vec::new(), path })
+    }
+}
+
+/// The fields of an object, taken out one by one.
+pub(super) struct Fields<'a> {
+    entries: Vec<&'a (String, Value)>,
+    known: Vec<&'static str>,
+    path: String,
+}
+
+/// Where a field of an object stands.
+fn at_field(path: &str, name: &str) -> String {
+    let name: String = name.chars().take(64).collect();
+    if path.is_empty() { name } else { format!("{path}.{name}") }
+}
+
+impl<'a> Fields<'a> {
+    /// The field of this name, if it is there.
+    pub(super) fn take(&mut self, name: &'static str) -> Option<Field<'a>> {
+        self.known.push(name);
+        let at = self.entries.iter().position(|(key, _)| key == name)?;
+        let (_, value) = self.entries.swap_remove(at);
+        Some(Field { value, path: at_field(&self.path, name) })
+    }
+
+    /// The field that has one of these spellings.
+    pub(super) fn take_either(
+        &mut self,
+        spellings: [&'static str; 2],
+    ) -> Result<Option<Field<'a>>, Error> {
+        match spellings.map(|name| self.take(name)) {
+            [Some(_), Some(second)] => {
+                Err(second.error(format_args!("is there already as {}", spellings[0])))
+            }
+            [one, other] => Ok(one.or(other)),
+        }
+    }
+
+    /// A field that has to be there.
+    pub(super) fn required(&mut self, name: &'static str) -> Result<Field<'a>, Error> {
+        self.take(name).ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidConfig,
+                format!("{}: is missing", at_field(&self.path, name)),
+            )
+        })
+    }
+
+    /// All that is left.
+    pub(super) fn all(self) -> Vec<Field<'a>> {
+        let path = self.path;
+        let field =
+            |(name, value): &'a (String, Value)| Field { value, path: at_field(&path, name) };
+        self.entries.into_iter().map(field).collect()
+    }
+
+    /// Refuses what is left.
+    pub(super) fn end(self) -> Result<(), Error> {
+        let Some((name, _)) = self.entries.first() else { return Ok(()) };
+        let known = self.known.join(", ");
+        let message =
+            format!("{}: there is no such field, only {known}", at_field(&self.path, name));
+        Err(Error::new(ErrorKind::InvalidConfig, message))
+    }
+}
