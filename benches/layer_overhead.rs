@@ -109,11 +109,36 @@ fn layers(c: &mut Criterion) {
     }
 }
 
+/// The whole trigger against the layer that verifies, which is most of it.
+#[cfg(feature = "trigger")]
+fn trigger(c: &mut Criterion) {
+    use bytes::Bytes;
+    use http_body_util::Empty;
+    use tower_fc::trigger::HttpTrigger;
+
+    let signed = shapes::small(Scheme::Fc).signed(Scheme::Fc);
+    let request = || request(&signed).map(|()| Empty::<Bytes>::new());
+    let mut group = c.benchmark_group("trigger");
+    let verify = VerifyLayer::new(shapes::verifier());
+    let mut alone = verify.layer(Bare);
+    group.bench_function("verify/layer", |b| {
+        b.iter_batched(request, |r| call(&mut alone, r), BatchSize::NumIterations(16));
+    });
+    let mut whole = HttpTrigger::new(verify).layer(Bare);
+    group.bench_function("whole", |b| {
+        b.iter_batched(request, |r| call(&mut whole, r), BatchSize::NumIterations(16));
+    });
+    group.finish();
+}
+
+#[cfg(not(feature = "trigger"))]
+fn trigger(_: &mut Criterion) {}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = layers
+    targets = layers, trigger
 }
 criterion_main!(benches);

@@ -113,6 +113,31 @@ fn the_layers_add_only_what_extensions_need() {
     }
 }
 
+/// The text of the request id, and sharing it; its box among the extensions; two for the
+/// headers of a response that had none. A body that may turn out to be wrong is watched, by
+/// one more.
+#[cfg(feature = "trigger")]
+#[test]
+fn a_whole_trigger_adds_five_and_one_more_for_a_body() {
+    use bytes::Bytes;
+    use http_body_util::Full;
+    use tower_fc::trigger::HttpTrigger;
+
+    for (shape, body, expected) in
+        [(shapes::small(Scheme::Fc), "", 5), (shapes::typical(Scheme::Fc), "a body", 6)]
+    {
+        let signed = shape.signed(Scheme::Fc);
+        let request = || Request::from_parts(fresh(&signed), Full::<Bytes>::from(body));
+        let verify = VerifyLayer::new(shapes::verifier());
+        let (mut alone, mut whole) = (verify.layer(Bare), HttpTrigger::new(verify).layer(Bare));
+        let answer = shapes::call(&mut whole, request());
+        assert_eq!(answer.status(), 200, "{}", shape.name);
+        let alone = calls(request, |request| shapes::call(&mut alone, request));
+        let whole = calls(request, |request| shapes::call(&mut whole, request));
+        assert_eq!(whole - alone, expected, "{}", shape.name);
+    }
+}
+
 /// One boxed future each. The id that an async store takes as a `String` is one more.
 #[test]
 fn the_async_layers_add_one_box() {

@@ -264,7 +264,7 @@ fn query(count: usize) -> String {
 #[derive(Clone, Copy)]
 pub struct Bare;
 
-impl Service<Request<()>> for Bare {
+impl<B> Service<Request<B>> for Bare {
     type Response = Response<()>;
     type Error = Infallible;
     type Future = Ready<Result<Response<()>, Infallible>>;
@@ -273,14 +273,14 @@ impl Service<Request<()>> for Bare {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<()>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         drop(request);
         std::future::ready(Ok(Response::new(())))
     }
 }
 
 /// One call of a service that is ready at once, and done at the first poll.
-pub fn call<S: Service<Request<()>>>(service: &mut S, request: Request<()>) -> S::Response {
+pub fn call<S: Service<Request<B>>, B>(service: &mut S, request: Request<B>) -> S::Response {
     let cx = &mut Context::from_waker(Waker::noop());
     assert!(service.poll_ready(cx).is_ready());
     match pin!(service.call(request)).poll(cx) {

@@ -19,11 +19,10 @@ pub struct FcResponse;
 
 impl RejectionResponse for FcResponse {
     fn rejection_response(&self, rejection: &Rejection, parts: &Parts) -> Response<Bytes> {
-        let mut response =
-            match parts.headers.get(CONTENT_TYPE).filter(|value| grpc::is_content_type(value)) {
-                Some(content_type) => grpc::response(rejection, content_type),
-                None => json(rejection),
-            };
+        let mut response = match grpc::grpc_content_type(&parts.headers) {
+            Some(content_type) => grpc::response(rejection, content_type),
+            None => json(rejection),
+        };
         let id = parts.extensions.get::<RequestId>().cloned();
         let id = id.unwrap_or_else(|| RequestId::of(rejection.time().map_or(0, to_unix)));
         response.headers_mut().insert(&X_FC_REQUEST_ID, id.header_value().clone());

@@ -1,10 +1,14 @@
 use crate::protocol::Rejection;
 use bytes::Bytes;
 use http::Response;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
-/// Whether a request of this type is a gRPC one.
-pub(super) fn is_content_type(content_type: &HeaderValue) -> bool {
+/// The type of a gRPC request, `None` of others.
+pub(crate) fn grpc_content_type(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get(CONTENT_TYPE).filter(|value| is_content_type(value))
+}
+
+fn is_content_type(content_type: &HeaderValue) -> bool {
     const GRPC: &[u8] = b"application/grpc";
     let (begins, rest) = content_type.as_bytes().split_at_checked(GRPC.len()).unwrap_or_default();
     begins.eq_ignore_ascii_case(GRPC) && matches!(rest, [] | [b'+' | b'-' | b';' | b' ', ..])

@@ -39,6 +39,8 @@ mod responder;
 pub use body::ResponseBody;
 pub use fc::FcResponse;
 pub use future::{AwaitingFuture, ResponseFuture};
+#[cfg(feature = "trigger")]
+pub(crate) use grpc::grpc_content_type;
 pub use request_id::RequestId;
 pub use responder::RejectionResponse;
 pub(crate) use responder::answer;

@@ -1,15 +1,15 @@
 use crate::protocol::Rejection;
-use crate::response::{RejectionResponse, RequestId, answer};
+use crate::response::{RejectionResponse, RequestId, answer, grpc_content_type};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderValue, Method, Request, Response};
 use std::time::SystemTime;
 
-/// What is kept of a request for refusing it after its service was called.
+/// What is kept of a request for refusing it after its service was called: what a refusal
+/// depends on, and no more, since most are never refused.
 #[derive(Debug)]
 pub(super) struct Asked {
     method: Method,
-    uri: Uri,
     content_type: Option<HeaderValue>,
     id: Option<RequestId>,
     time: SystemTime,
@@ -19,8 +19,7 @@ impl Asked {
     pub(super) fn of<B>(request: &Request<B>, time: SystemTime) -> Self {
         Self {
             method: request.method().clone(),
-            uri: request.uri().clone(),
-            content_type: request.headers().get(CONTENT_TYPE).cloned(),
+            content_type: grpc_content_type(request.headers()).cloned(),
             id: request.extensions().get().cloned(),
             time,
         }
@@ -34,7 +33,6 @@ impl Asked {
     ) -> Box<Response<Bytes>> {
         let mut parts = Request::new(()).into_parts().0;
         parts.method = self.method.clone();
-        parts.uri = self.uri.clone();
         if let Some(value) = &self.content_type {
             parts.headers.insert(CONTENT_TYPE, value.clone());
         }

@@ -128,9 +128,15 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 fn remove_of_platform(headers: &mut HeaderMap) {
-    let is_of_platform = |name: &&HeaderName| name.as_str().starts_with(FC_PREFIX);
-    let names: SmallVec<[HeaderName; 4]> = headers.keys().filter(is_of_platform).cloned().collect();
-    for name in names {
+    // As bytes, because a clone of a name is an allocation.
+    let mut names = SmallVec::<[u8; 256]>::new();
+    for name in headers.keys().map(HeaderName::as_str) {
+        if name.starts_with(FC_PREFIX) {
+            names.extend_from_slice(name.as_bytes());
+            names.push(b' ');
+        }
+    }
+    for name in names.split(|byte| *byte == b' ').filter_map(|name| str::from_utf8(name).ok()) {
         headers.remove(name);
     }
 }

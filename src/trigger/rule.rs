@@ -79,8 +79,8 @@ impl From<Rejection> for Refusal {
 /// is refused has its [`Rejection`] in the extensions of the response.
 ///
 /// A refusal *after* the inner service has answered is made without the request itself: the
-/// [`RejectionResponse`] is given its method, target, `content-type` and
-/// [`RequestId`](crate::response::RequestId).
+/// [`RejectionResponse`] is given its method, a `content-type` of gRPC and the
+/// [`RequestId`](crate::response::RequestId), and no target.
 #[derive(Clone, Debug)]
 pub struct RuleLayer<T, R = FcResponse, C = SystemClock> {
     pub(super) rule: T,
