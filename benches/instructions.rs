@@ -88,6 +88,9 @@ fn names() -> Vec<String> {
         names.extend(wrong.map(|wrong| format!("refuse/{scheme}/{wrong}")));
     }
     names.extend(["bare", "sign", "verify"].map(|layer| format!("layer/fc/{layer}/typical")));
+    if cfg!(feature = "trigger") {
+        names.extend(["verify", "trigger"].map(|layer| format!("trigger/fc/{layer}/small")));
+    }
     names
 }
 
@@ -156,6 +159,8 @@ fn run(name: &str, repetitions: u64) {
         .unwrap();
     match part[0] {
         "refuse" => refuse(scheme, part[2], repetitions),
+        #[cfg(feature = "trigger")]
+        "trigger" => trigger(part[2], repetitions),
         "layer" => layer(part[2], repetitions),
         over => {
             let count = || part[3].parse().unwrap();
@@ -249,6 +254,23 @@ fn layer(which: &str, repetitions: u64) {
             "sign" => shapes::call(&mut sign, request).status(),
             "verify" => shapes::call(&mut verify, request).status(),
             _ => shapes::call(&mut Bare, request).status(),
+        });
+    }
+}
+
+/// One call of a service behind the layer that verifies, or behind a whole trigger.
+#[cfg(feature = "trigger")]
+fn trigger(which: &str, repetitions: u64) {
+    let parts = signed(Scheme::Fc, &shapes::small(Scheme::Fc));
+    let verify = VerifyLayer::new(shapes::verifier()).with_clock(now);
+    let trigger = tower_fc::trigger::HttpTrigger::new(verify.clone()).with_clock(now);
+    let (mut verify, mut trigger) = (verify.layer(Bare), trigger.layer(Bare));
+    for _ in 0..repetitions {
+        let body = http_body_util::Empty::<bytes::Bytes>::new();
+        let request = Request::from_parts(shapes::fresh(&parts), body);
+        black_box(match which {
+            "verify" => shapes::call(&mut verify, request).status(),
+            _ => shapes::call(&mut trigger, request).status(),
         });
     }
 }

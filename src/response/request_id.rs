@@ -1,7 +1,7 @@
 use crate::protocol::date::to_unix;
 use crate::random;
 use http::header::HeaderValue;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::time::SystemTime;
 
 /// Names one request, in the form of Function Compute: `1`, Unix seconds in hexadecimal and 20
@@ -12,18 +12,21 @@ use std::time::SystemTime;
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// A fresh one, made at this time. Zeros stand for what is not to be had.
+    /// A fresh one, made at this time.
     pub fn new_at(time: SystemTime) -> Self {
         Self::of(to_unix(time))
     }
 
     pub(super) fn of(seconds: u64) -> Self {
-        let number = random::number().unwrap_or_default();
-        let (head, tail) = (number >> 96, number & 0xffff_ffff_ffff);
-        let mut text = Text { bytes: [0; LONGEST], len: 0 };
-        // It is as long as the longest one.
-        let _ = write!(text, "1-{seconds:08x}-{head:08x}-{tail:012x}");
-        let value = HeaderValue::from_bytes(&text.bytes[..text.len]);
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX).to_be_bytes();
+        let number = random::unique().to_be_bytes();
+        let mut text = *b"1-00000000-00000000-000000000000";
+        for (at, bytes) in [(2..10, &seconds[..]), (11..19, &number[..4]), (20..32, &number[4..10])]
+        {
+            // There are two digits for each byte.
+            let _ = base16ct::lower::encode(bytes, &mut text[at]);
+        }
+        let value = HeaderValue::from_bytes(&text);
         Self(value.unwrap_or(HeaderValue::from_static("1-0-0-0")))
     }
 
@@ -50,25 +53,6 @@ impl fmt::Debug for RequestId {
     }
 }
 
-/// The longest id: that of the largest number of seconds.
-const LONGEST: usize = "1-ffffffffffffffff-00000000-000000000000".len();
-
-/// Text without an allocation.
-struct Text {
-    bytes: [u8; LONGEST],
-    len: usize,
-}
-
-impl Write for Text {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.len + text.len();
-        let room = self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?;
-        room.copy_from_slice(text.as_bytes());
-        self.len = end;
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +66,7 @@ mod tests {
             let lens: Vec<_> = id.as_str().split('-').map(str::len).collect();
             assert_eq!(lens, [1, 8, 8, 12], "{id:?}");
         }
-        assert_eq!(RequestId::of(u64::MAX).as_str().len(), LONGEST);
+        assert!(RequestId::of(0xa).as_str().starts_with("1-0000000a-"));
+        assert!(RequestId::of(u64::MAX).as_str().starts_with("1-ffffffff-"));
     }
 }

@@ -93,6 +93,9 @@ impl sealed::Rule for FunctionHeaders {
     fn response<B>(&self, is_head: &bool, response: &mut Response<B>) -> Result<(), Rejection> {
         let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
+        if headers.is_empty() {
+            return Ok(());
+        }
         if !is_upgrade {
             headers.remove(CONNECTION);
             headers.remove(UPGRADE);
