@@ -40,6 +40,10 @@ pub enum ErrorKind {
     /// The configuration of a trigger has something in it that it cannot have. Correct what the
     /// text names.
     InvalidConfig,
+    /// The id of a task has a character that it cannot have, or too many.
+    InvalidTaskId,
+    /// A store of tasks cannot be opened. The text says why.
+    InvalidStore,
     /// No dialect or scheme has this name.
     UnknownName,
     /// A setting that contradicts another, or is out of its range.

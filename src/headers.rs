@@ -17,6 +17,15 @@ pub static X_ACS_SIGNATURE_NONCE: HeaderName = HeaderName::from_static("x-acs-si
 /// `x-fc-signature-nonce`: unique for each request under `FC`. The name is this
 /// crate's: the documentation of `FC` has no nonce, but signs every `x-fc-` header.
 pub static X_FC_SIGNATURE_NONCE: HeaderName = HeaderName::from_static("x-fc-signature-nonce");
+/// `x-fc-invocation-type`: `Async` for a request that is to be carried out later, or `Sync`.
+pub static X_FC_INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-fc-invocation-type");
+/// `x-fc-async-delay`: after how many seconds.
+pub static X_FC_ASYNC_DELAY: HeaderName = HeaderName::from_static("x-fc-async-delay");
+/// `x-fc-async-task-id`: by which name it is looked up.
+pub static X_FC_ASYNC_TASK_ID: HeaderName = HeaderName::from_static("x-fc-async-task-id");
+/// `x-fc-stateful-async-invocation-id`: the same, in version 2.0 of the service.
+pub static X_FC_STATEFUL_INVOCATION_ID: HeaderName =
+    HeaderName::from_static("x-fc-stateful-async-invocation-id");
 /// `content-md5`: the digest of the body, under every scheme.
 pub static CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 

@@ -13,6 +13,8 @@ pub mod credentials;
 pub mod digest;
 pub mod error;
 pub mod headers;
+#[cfg(feature = "async-invocation")]
+pub mod invocation;
 pub mod keys;
 pub mod protocol;
 mod random;

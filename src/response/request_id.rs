@@ -30,6 +30,12 @@ impl RequestId {
         Self(value.unwrap_or(HeaderValue::from_static("1-0-0-0")))
     }
 
+    /// One that was given out before, by its text.
+    #[cfg(feature = "async-invocation")]
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        HeaderValue::from_str(text).ok().map(Self)
+    }
+
     /// Its text.
     pub fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()

@@ -95,7 +95,7 @@ pub struct BodyLimitExceeded {
 }
 
 impl BodyLimitExceeded {
-    pub(super) fn of(limit: u64) -> Self {
+    pub(crate) fn of(limit: u64) -> Self {
         Self { limit }
     }
 

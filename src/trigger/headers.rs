@@ -79,8 +79,7 @@ impl sealed::Rule for FunctionHeaders {
         *is_head = request.method() == Method::HEAD;
         let id = request.extensions().get::<RequestId>().map(|id| id.header_value().clone());
         let headers = request.headers_mut();
-        remove_hop_by_hop(headers);
-        remove_of_platform(headers);
+        remove_what_must_not_pass(headers);
         for (name, value) in self.0.iter() {
             headers.insert(name, value.clone());
         }
@@ -128,6 +127,12 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
+}
+
+/// Takes away what must not reach a function.
+pub(crate) fn remove_what_must_not_pass(headers: &mut HeaderMap) {
+    remove_hop_by_hop(headers);
+    remove_of_platform(headers);
 }
 
 fn remove_of_platform(headers: &mut HeaderMap) {

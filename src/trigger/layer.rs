@@ -10,7 +10,7 @@ use super::rule::{RuleLayer, Ruled};
 use crate::clock::{Clock, SystemClock};
 use crate::digest::{BodyPolicy, CheckDigest, CheckDigestLayer};
 use crate::response::{FcResponse, RejectionResponse};
-use tower_layer::Layer;
+use tower_layer::{Identity, Layer};
 
 /// Does what an HTTP trigger does in front of a function: all rules of
 /// [this module](crate::trigger) in their order.
@@ -18,8 +18,9 @@ use tower_layer::Layer;
 /// `A` is the layer that authenticates: [`AnonymousLayer`],
 /// [`VerifyLayer`](crate::VerifyLayer) or its awaiting twin, or one of `jwt`.
 #[derive(Clone, Debug)]
-pub struct HttpTrigger<A, R = FcResponse, C = SystemClock> {
+pub struct HttpTrigger<A, R = FcResponse, C = SystemClock, I = Identity> {
     authentication: A,
+    invocation: I,
     outside: Outside,
     digest: BodyPolicy,
     body_limit: u64,
@@ -40,6 +41,7 @@ impl<A> HttpTrigger<A> {
     pub fn new(authentication: A) -> Self {
         Self {
             authentication,
+            invocation: Identity::new(),
             outside: Outside::default(),
             digest: BodyPolicy::default(),
             body_limit: super::DEFAULT_MAX_BODY_LEN,
@@ -50,7 +52,7 @@ impl<A> HttpTrigger<A> {
     }
 }
 
-impl<A, R, C> HttpTrigger<A, R, C> {
+impl<A, R, C, I> HttpTrigger<A, R, C, I> {
     /// Allows these methods, in place of all seven.
     #[must_use]
     pub fn with_methods(mut self, methods: Methods) -> Self {
@@ -109,52 +111,98 @@ impl<A, R, C> HttpTrigger<A, R, C> {
         self
     }
 
+    /// Accepts requests that are to be carried out later by this layer, say an
+    /// `InvocationLayer`. Its worker calls the function by [`HttpTrigger::function`].
+    pub fn with_invocation<T>(self, invocation: T) -> HttpTrigger<A, R, C, T> {
+        let Self { authentication, outside, digest, body_limit, inside, response, clock, .. } =
+            self;
+        HttpTrigger {
+            authentication,
+            invocation,
+            outside,
+            digest,
+            body_limit,
+            inside,
+            response,
+            clock,
+        }
+    }
+
     /// Answers refusals of the trigger in another way than [`FcResponse`]. The layer that
     /// authenticates has a setting of its own.
     pub fn with_rejection_response<T: RejectionResponse>(
         self,
         response: T,
-    ) -> HttpTrigger<A, T, C> {
-        let Self { authentication, outside, digest, body_limit, inside, clock, .. } = self;
-        HttpTrigger { authentication, outside, digest, body_limit, inside, response, clock }
+    ) -> HttpTrigger<A, T, C, I> {
+        let Self { authentication, invocation, outside, digest, body_limit, inside, clock, .. } =
+            self;
+        HttpTrigger {
+            authentication,
+            invocation,
+            outside,
+            digest,
+            body_limit,
+            inside,
+            response,
+            clock,
+        }
     }
 
     /// Tells the time by another clock than the system's.
-    pub fn with_clock<T: Clock>(self, clock: T) -> HttpTrigger<A, R, T> {
-        let Self { authentication, outside, digest, body_limit, inside, response, .. } = self;
-        HttpTrigger { authentication, outside, digest, body_limit, inside, response, clock }
+    pub fn with_clock<T: Clock>(self, clock: T) -> HttpTrigger<A, R, T, I> {
+        let Self {
+            authentication, invocation, outside, digest, body_limit, inside, response, ..
+        } = self;
+        HttpTrigger {
+            authentication,
+            invocation,
+            outside,
+            digest,
+            body_limit,
+            inside,
+            response,
+            clock,
+        }
     }
 }
 
-/// What a trigger puts between authentication and a function.
-pub type Guarded<S, R, C> = CheckDigest<BodyLimit<Ruled<S, Inside, R, C>, R, C>, R>;
+/// A function behind the rules that surround it directly.
+pub type Function<S, R, C> = Ruled<S, Inside, R, C>;
+/// What may answer in place of a function.
+pub type Limited<S, R, C> = BodyLimit<Function<S, R, C>, R, C>;
 
-impl<S, A, R, C> Layer<S> for HttpTrigger<A, R, C>
+impl<A, R: RejectionResponse + Clone, C: Clock + Clone, I> HttpTrigger<A, R, C, I> {
+    /// The function behind the rules that surround it directly, without those that ask who
+    /// calls: what a worker calls with requests that were accepted before.
+    pub fn function<S>(&self, function: S) -> Function<S, R, C> {
+        RuleLayer::new(self.inside.clone())
+            .with_rejection_response(self.response.clone())
+            .with_clock(self.clock.clone())
+            .layer(function)
+    }
+}
+
+impl<S, A, R, C, I> Layer<S> for HttpTrigger<A, R, C, I>
 where
-    A: Layer<Guarded<S, R, C>>,
+    A: Layer<CheckDigest<I::Service, R>>,
+    I: Layer<Limited<S, R, C>>,
     R: RejectionResponse + Clone,
     C: Clock + Clone,
 {
     type Service = Ruled<A::Service, Outside, R, C>;
 
     fn layer(&self, function: S) -> Self::Service {
-        let Self { authentication, outside, digest, body_limit, inside, response, clock } = self;
-        let (response, clock) = (|| response.clone(), || clock.clone());
-        let function = RuleLayer::new(inside.clone())
-            .with_rejection_response(response())
-            .with_clock(clock())
-            .layer(function);
-        let function = BodyLimitLayer::new(*body_limit)
-            .with_rejection_response(response())
-            .with_clock(clock())
-            .layer(function);
+        let function = BodyLimitLayer::new(self.body_limit)
+            .with_rejection_response(self.response.clone())
+            .with_clock(self.clock.clone())
+            .layer(self.function(function));
         let function = CheckDigestLayer::new()
-            .with_policy(*digest)
-            .with_rejection_response(response())
-            .layer(function);
-        RuleLayer::new(outside.clone())
-            .with_rejection_response(response())
-            .with_clock(clock())
-            .layer(authentication.layer(function))
+            .with_policy(self.digest)
+            .with_rejection_response(self.response.clone())
+            .layer(self.invocation.layer(function));
+        RuleLayer::new(self.outside.clone())
+            .with_rejection_response(self.response.clone())
+            .with_clock(self.clock.clone())
+            .layer(self.authentication.layer(function))
     }
 }

@@ -144,6 +144,13 @@ kinds! {
     ResponseLimitExceeded = "response_limit_exceeded", BAD_GATEWAY, "BadResponse", 13;
     /// A function failed without an answer, or cannot be reached.
     FunctionUnreachable = "function_unreachable", BAD_GATEWAY, "BadResponse", 13;
+    /// A header of asynchronous invocation cannot be what it is.
+    InvalidInvocation = "invalid_invocation", BAD_REQUEST, "InvalidArgument", 3;
+    /// There is a task of this id already.
+    DuplicateTask = "duplicate_task", CONFLICT, "StatefulAsyncInvocationAlreadyExists", 6;
+    /// A request that was to be carried out later could not be stored, and will not be. The
+    /// client is not at fault.
+    InvocationStoreUnavailable = "invocation_store_unavailable", SERVICE_UNAVAILABLE, "ServiceUnavailable", 14;
     /// A token is missing where one is required.
     MissingToken = "missing_token", FORBIDDEN, "AccessDenied", 16;
     /// A token that is not valid: not one that can be read, of an unknown key or another

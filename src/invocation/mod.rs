@@ -1,0 +1,20 @@
+//! Asynchronous invocation: a request that was answered 202 is carried out, whatever dies.
+
+mod asked;
+mod destination;
+mod layer;
+mod policy;
+mod service;
+#[cfg(feature = "async-sqlite")]
+pub mod sqlite;
+mod store;
+mod task;
+mod worker;
+
+pub use destination::Destination;
+pub use layer::{DEFAULT_MAX_ASYNC_BODY_LEN, InvocationLayer};
+pub use policy::RetryPolicy;
+pub use service::{Invocation, InvocationFuture};
+pub use store::{Added, Hold, InvocationStore, Settled, StoreError};
+pub use task::{Taken, Task, TaskId, TaskState, TaskStatus, Tries};
+pub use worker::{Worker, WorkerEvent};
