@@ -3,6 +3,7 @@
 mod bad_input;
 mod coverage;
 mod guesses;
+mod hosts;
 mod keys;
 mod limits;
 mod strictness;

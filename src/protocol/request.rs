@@ -223,14 +223,20 @@ impl<'a> Head<'a> {
         self.host.repeated.then_some(Fault::Host("there is more than one Host header"))
     }
 
+    /// The host it names, in its `host` header or else in its target; `None` also if that
+    /// cannot be read.
+    pub(crate) fn named_host(&self) -> Option<Host<'a>> {
+        match self.host.value {
+            Some(value) => Host::read(trim(value.as_bytes()), default_port(self.uri.scheme_str())),
+            None => Host::of(self.uri),
+        }
+    }
+
     /// Whether the `host` header names another host than the authority of an HTTP/2 or
     /// absolute target.
     pub(crate) fn has_two_hosts(&self) -> bool {
-        let (Some(value), Some(authority)) = (self.host.value, Host::of(self.uri)) else {
-            return false;
-        };
-        let host = Host::read(trim(value.as_bytes()), default_port(self.uri.scheme_str()));
-        host.is_none_or(|host| !host.is(&authority))
+        Host::of(self.uri)
+            .is_some_and(|authority| self.named_host().is_none_or(|host| !host.is(&authority)))
     }
 }
 

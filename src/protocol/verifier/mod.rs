@@ -8,12 +8,14 @@ pub(crate) mod rejection;
 pub(crate) mod time;
 
 use super::dialect::Dialects;
+use super::host::Hosts;
 use super::key::{KeyStore, VerifyingKey};
 use super::request::{Head, ProtocolHeaders, RequestRef};
 use super::scheme::Schemes;
 use super::scheme::ambiguity::Ambiguity;
 use super::scheme::coverage::{List, Uncovered};
 use super::scheme::strict::Strict;
+use crate::error::Error;
 use caller::VerifiedCaller;
 use credentials::Claim;
 use decide::Forms;
@@ -38,7 +40,8 @@ use time::Window;
 ///
 /// 1. *Size* of the target and of all headers, and the number of signed ones.
 /// 2. *Shape*: one set of credentials, of a scheme that is switched on, that can be
-///    read; dates and nonces at the most once; `host` and the target agree.
+///    read; dates and nonces at the most once; `host` and the target agree; and the host is one
+///    of [those that are accepted](Verifier::with_hosts).
 /// 3. *Time*: the clock difference, or the end of a presigned URL.
 /// 4. *Coverage*: what must be signed is.
 /// 5. *Key*: looked up by its id. An unknown id costs the same HMAC as one with one secret.
@@ -102,6 +105,7 @@ pub struct Verifier<K> {
     keys: K,
     schemes: Schemes,
     limits: Limits,
+    hosts: Hosts,
     window: Window,
     strict: Strict,
     forms: Forms,
@@ -115,6 +119,7 @@ impl<K> Verifier<K> {
             keys,
             schemes: Schemes::DEFAULT,
             limits: Limits::default(),
+            hosts: Hosts::default(),
             window: Window::default(),
             strict: Strict::default(),
             forms: Dialects::STANDARD.into(),
@@ -137,6 +142,60 @@ impl<K> Verifier<K> {
     pub fn with_dialects(mut self, dialects: impl Into<Dialects>) -> Self {
         self.forms = dialects.into().into();
         self
+    }
+
+    /// Refuses requests with credentials that name another host than one of these, or none, as
+    /// [`ForeignHost`](RejectionKind::ForeignHost). By default any host will do.
+    ///
+    /// No signature says for whom it is until someone compares: a request that was signed for
+    /// another server which knows the same access key verifies here too. Under the `ACS3` schemes
+    /// the host is signed, so this settles it, with
+    /// [`with_required_headers([HOST])`](Self::with_required_headers) for those who leave it out
+    /// of `SignedHeaders`. `FC`, presigned URLs and `acs` sign no host: there it keeps out what is
+    /// relayed by mistake, and not an attacker, who can write another `Host`.
+    ///
+    /// - The host is that of the `host` header, or of the target if there is none. If both are
+    ///   there they have to agree, whatever the setting.
+    /// - `demo.example` is that host and no other. `*.demo.example` is every host below it,
+    ///   `a.demo.example` and `a.b.demo.example`, and not `demo.example` itself.
+    /// - Case makes no difference, and neither does a dot at the end. IPv6 addresses stand in
+    ///   brackets, and are compared as addresses.
+    /// - Without a port, any will do. With one, as in `demo.example:8443`, it has to be that one; a
+    ///   request that names no port has the one that its scheme implies, and where it does not say
+    ///   its scheme either, as in HTTP/1.1, 80 or 443.
+    /// - Requests without any credentials are not asked, being refused or
+    ///   [anonymous](crate::verify::Mode::Optional) wherever they go.
+    ///
+    /// ```
+    /// use tower_fc::{Credentials, RejectionKind, Scheme, Signer, StaticKeys, Verifier};
+    ///
+    /// let keys = StaticKeys::from_secrets([("id", "secret")])?;
+    /// let verifier = Verifier::new(keys).with_hosts(["demo.example", "*.demo.example"])?;
+    /// let signer =
+    ///     Signer::new(Credentials::new("id", "secret")?).with_scheme(Scheme::Acs3HmacSha256)?;
+    /// let now = std::time::SystemTime::now();
+    /// let verdict = |host: &str| {
+    ///     let mut request = http::Request::get("/").header("host", host).body(())?;
+    ///     signer.sign_request_at(&mut request, now)?;
+    ///     let verdict = verifier.verify_request_at(&request, now);
+    ///     Ok::<_, Box<dyn std::error::Error>>(verdict.map_err(|rejection| rejection.kind()).err())
+    /// };
+    /// assert_eq!(verdict("api.demo.example:8443")?, None);
+    /// assert_eq!(verdict("other.example")?, Some(RejectionKind::ForeignHost));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSetting`](crate::error::ErrorKind::InvalidSetting) for no host at all,
+    /// and for what is none: a URL, an `*` elsewhere, an address without brackets, or letters
+    /// beyond ASCII, of which the encoded form (`xn--…`) is on the wire. The text tells its
+    /// number, from 1.
+    pub fn with_hosts<I>(mut self, hosts: I) -> Result<Self, Error>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        self.hosts = Hosts::read(hosts)?;
+        Ok(self)
     }
 
     /// Accepts this clock difference, either way, in place of 15 minutes.
@@ -214,6 +273,11 @@ impl<K> Verifier<K> {
         self.limits.check(head)?;
         let mut claim = Claim::read(head, self.schemes, list)?;
         let scheme = claim.scheme;
+        if !self.hosts.contain(head.named_host()) {
+            let message = "the request is not for a host that is accepted here";
+            let rejection = Rejection::new(RejectionKind::ForeignHost, message);
+            return Err(rejection.by(&claim.access_key_id));
+        }
         self.check_time(&claim, now)?;
         let Strict { required, ambiguity } = &self.strict;
         let checked = required.check(head, scheme, list, *ambiguity).map_err(|fault| match fault {
@@ -289,6 +353,7 @@ impl<K> fmt::Debug for Verifier<K> {
         f.debug_struct("Verifier")
             .field("schemes", &self.schemes)
             .field("dialects", &self.forms.dialects)
+            .field("hosts", &self.hosts)
             .field("max_skew", &self.window.max_skew)
             .field("max_lifetime", &self.window.max_lifetime)
             .field("strict", &self.strict)

@@ -83,6 +83,9 @@ kinds! {
     MalformedTarget = "malformed_target";
     /// `host` and the authority of the target name different hosts.
     HostMismatch = "host_mismatch";
+    /// The request names no host, or one that is not of those that the verifier
+    /// [accepts](crate::Verifier::with_hosts).
+    ForeignHost = "foreign_host";
     /// No such access key.
     UnknownAccessKey = "unknown_access_key";
     /// The signature differs.
@@ -168,6 +171,7 @@ impl RejectionKind {
             Self::RequestTimeTooSkewed
             | Self::Expired
             | Self::ExpiresTooLate
+            | Self::ForeignHost
             | Self::UnsignedHeader
             | Self::Ambiguous
             | Self::MissingNonce
