@@ -6,6 +6,7 @@ mod guesses;
 mod hosts;
 mod keys;
 mod limits;
+mod platform;
 mod strictness;
 mod time;
 

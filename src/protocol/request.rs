@@ -26,6 +26,8 @@ pub(crate) struct Head<'a> {
     /// All whose names begin with `x-acs-` or `x-fc-`, sorted by name; values of one
     /// name in the order they arrived.
     pub(crate) protocol: &'a [ProtocolHeader<'a>],
+    /// Names of headers that are read as if they were not there.
+    pub(crate) left_out: &'static [&'static str],
     /// How long all names and values are together, in bytes.
     pub(crate) headers_len: usize,
 }
@@ -117,6 +119,7 @@ impl<'a> Head<'a> {
             content_type: none,
             content_md5: none,
             protocol: &[],
+            left_out: &[],
             headers_len: 0,
         };
         for (name, value) in headers {
@@ -151,6 +154,25 @@ impl<'a> Head<'a> {
         sort::sort(protocol, Collation::Bytes, text, |a, b| a.name.cmp(b.name));
         head.protocol = protocol;
         head
+    }
+
+    /// The same without headers of these names, which begin with `x-acs-` or `x-fc-`; `None` if
+    /// there are none. Those that stay are listed in `rest`.
+    pub(crate) fn without<'r>(
+        &self,
+        names: &'static [&'static str],
+        rest: &'r mut ProtocolHeaders<'a>,
+    ) -> Option<Head<'r>>
+    where
+        'a: 'r,
+    {
+        let stays = |header: &&ProtocolHeader<'_>| !names.contains(&header.name);
+        rest.extend(self.protocol.iter().filter(stays).copied());
+        (rest.len() < self.protocol.len()).then_some(Head {
+            protocol: rest,
+            left_out: names,
+            ..*self
+        })
     }
 
     /// The path as it is on the wire, `/` when it is empty.

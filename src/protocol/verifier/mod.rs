@@ -16,6 +16,7 @@ use super::scheme::ambiguity::Ambiguity;
 use super::scheme::coverage::{List, Uncovered};
 use super::scheme::strict::Strict;
 use crate::error::Error;
+use crate::headers::OF_PLATFORM;
 use caller::VerifiedCaller;
 use credentials::Claim;
 use decide::Forms;
@@ -49,7 +50,8 @@ use time::Window;
 /// 7. *Signature*, under each dialect that could make a difference, in constant time.
 ///
 /// The first check that fails decides the [`Rejection`]; an ambiguity is reported
-/// before an unknown key.
+/// before an unknown key. With [`Verifier::with_platform_headers`] there may be two readings of a
+/// request, of which one has to pass 2 to 7.
 ///
 /// # Strict
 ///
@@ -107,8 +109,30 @@ pub struct Verifier<K> {
     limits: Limits,
     hosts: Hosts,
     window: Window,
+    platform: bool,
     strict: Strict,
     forms: Forms,
+}
+
+/// The ways in which a request may be read: without what the platform added, and as it was
+/// received.
+#[derive(Clone, Copy)]
+pub(crate) struct Readings<'r, 'a> {
+    /// The one to begin with, or that has been read.
+    head: &'r Head<'a>,
+    /// The one that is left to try.
+    other: Option<&'r Head<'a>>,
+}
+
+impl<'r, 'a> Readings<'r, 'a> {
+    /// Of a request as it was received, and without what the platform added if it may have.
+    ///
+    /// No more than one of the two can verify in strictness. That is the latter behind a platform,
+    /// so it comes first.
+    pub(crate) fn of(received: &'r Head<'a>, own: Option<&'r Head<'a>>) -> Self {
+        let other = own.map(|_| received);
+        Self { head: own.unwrap_or(received), other }
+    }
 }
 
 impl<K> Verifier<K> {
@@ -121,6 +145,7 @@ impl<K> Verifier<K> {
             limits: Limits::default(),
             hosts: Hosts::default(),
             window: Window::default(),
+            platform: false,
             strict: Strict::default(),
             forms: Dialects::STANDARD.into(),
         }
@@ -237,6 +262,11 @@ impl<K> Verifier<K> {
     /// Refuses requests under the `ACS3` schemes that have one of these headers
     /// without signing it. A request without a `host` header has one in its target.
     ///
+    /// Concerns the `ACS3` schemes alone, which list what they sign. Under the others a header is
+    /// signed or not by its name, and requests pass whatever is asked for here:
+    /// [`Scheme`](crate::Scheme) says which are. Leave those schemes out by
+    /// [`with_schemes`](Self::with_schemes) where that will not do.
+    ///
     /// By default `host` and `content-type` may go unsigned, because the documented
     /// samples for HTTP triggers do not sign them.
     #[must_use]
@@ -254,6 +284,69 @@ impl<K> Verifier<K> {
         self
     }
 
+    /// Takes the headers that Function Compute adds to each request for a custom runtime for what
+    /// they are: not the client's.
+    ///
+    /// Insecure unless the platform sets them: whoever else passes requests on can then set, change
+    /// and remove these headers, as no signature covers them. So use it in a function, behind its
+    /// HTTP trigger, and nowhere else. By default every `x-fc-` header is the client's, and a
+    /// request to which the platform added some is refused.
+    ///
+    /// There are two readings and no more, of which one has to verify: the request as it was
+    /// received, with all its `x-fc-` headers, and as if it had none of these, which are left out
+    /// together: `x-fc-request-id`, `x-fc-access-key-id`, `x-fc-access-key-secret`,
+    /// `x-fc-security-token`, `x-fc-function-name`, `x-fc-function-handler`, `x-fc-function-memory`,
+    /// `x-fc-region`, `x-fc-account-id`, `x-fc-qualifier`, `x-fc-version-id`,
+    /// `x-fc-service-logproject`, `x-fc-service-logstore`, `x-fc-control-path`.
+    ///
+    /// - What is left out is covered by no signature
+    ///   ([`VerifiedCaller::covers_header`] is false), is no security token of the client's, and does
+    ///   not keep a request from being [anonymous](crate::verify::Mode::Optional).
+    /// - Any other `x-fc-` header has to be signed in either reading.
+    /// - No key is looked up twice. A refusal is that of the latter reading where the two differ,
+    ///   and costs twice as much.
+    ///
+    /// # What cannot work
+    ///
+    /// The platform drops `x-fc-` headers of the client, or puts its own in their place. So behind it
+    /// nobody gets in who signs one:
+    ///
+    /// | who | instead |
+    /// |---|---|
+    /// | `FC` with an STS token, in `x-fc-security-token` | `ACS3`, or a presigned URL: its token is in the query |
+    /// | `FC` with a nonce, in `x-fc-signature-nonce`; so [`with_required_nonce`](Self::with_required_nonce) refuses all of `FC` | `ACS3` |
+    /// | any scheme with an `x-fc-` header of its own, which `FC` always signs and `ACS3` if it is listed | another name |
+    ///
+    /// `ACS3` is the scheme to prefer here: it lists what it signs, and has token and nonce in
+    /// `x-acs-` headers.
+    ///
+    /// # Secrets
+    ///
+    /// Among these headers are the access key, the secret and the token of the function's role. This
+    /// crate prints none of them; see that nothing else logs them.
+    ///
+    /// ```
+    /// use tower_fc::{Credentials, Scheme, Signer, StaticKeys, Verifier};
+    ///
+    /// let verifier = Verifier::new(StaticKeys::from_secrets([("id", "secret")])?);
+    /// let now = std::time::SystemTime::now();
+    /// let mut request = http::Request::get("/").body(())?;
+    /// Signer::new(Credentials::new("id", "secret")?).sign_request_at(&mut request, now)?;
+    ///
+    /// // On the way to the function:
+    /// request.headers_mut().insert("x-fc-request-id", "1-65d71219-15d63510".parse()?);
+    /// request.headers_mut().insert("x-fc-region", "cn-hangzhou".parse()?);
+    ///
+    /// assert!(verifier.verify_request_at(&request, now).is_err());
+    /// assert!(verifier.with_platform_headers().verify_request_at(&request, now).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_platform_headers(mut self) -> Self {
+        self.platform = true;
+        self
+    }
+
     strictness!(strict);
 
     /// The keys it verifies by.
@@ -263,14 +356,45 @@ impl<K> Verifier<K> {
 }
 
 impl<K> Verifier<K> {
-    /// Checks size, shape, time and coverage of a request.
+    /// A request without what the platform added to it, if it may have. The headers that stay are
+    /// listed in `rest`.
+    pub(crate) fn own<'r, 'a: 'r>(
+        &self,
+        head: &Head<'a>,
+        rest: &'r mut ProtocolHeaders<'a>,
+    ) -> Option<Head<'r>> {
+        if self.platform { head.without(&OF_PLATFORM, rest) } else { None }
+    }
+
+    /// Checks size, shape, time and coverage of a request, in the first reading in which they are
+    /// as they have to be.
+    ///
+    /// # Errors
+    /// The first fault of the first reading.
     pub(crate) fn read<'a>(
+        &self,
+        readings: &mut Readings<'_, 'a>,
+        list: &mut List<'a>,
+        now: SystemTime,
+    ) -> Result<Claim<'a>, Rejection> {
+        self.limits.check(readings.head)?;
+        let claim = self.read_head(readings.head, list, now);
+        if claim.is_ok() {
+            return claim;
+        }
+        let Some(other) = readings.other.take() else { return claim };
+        readings.head = other;
+        list.clear();
+        self.read_head(other, list, now).or(claim)
+    }
+
+    /// Checks shape, time and coverage of a request.
+    fn read_head<'a>(
         &self,
         head: &Head<'a>,
         list: &mut List<'a>,
         now: SystemTime,
     ) -> Result<Claim<'a>, Rejection> {
-        self.limits.check(head)?;
         let mut claim = Claim::read(head, self.schemes, list)?;
         let scheme = claim.scheme;
         if !self.hosts.contain(head.named_host()) {
@@ -298,8 +422,28 @@ impl<K> Verifier<K> {
         checked.map_err(|rejection| rejection.by(&claim.access_key_id))
     }
 
-    /// Checks ambiguity and signature of a request.
+    /// Checks ambiguity and signature of a request, in the reading that `claim` is of and then in
+    /// the one that is left, if any.
+    ///
+    /// # Errors
+    /// The first fault of the former.
     pub(crate) fn decide<'a>(
+        &self,
+        readings: Readings<'_, 'a>,
+        claim: &Claim<'a>,
+        list: &List<'a>,
+        keys: &[VerifyingKey],
+        now: SystemTime,
+    ) -> Result<VerifiedCaller, Rejection> {
+        let verdict = self.decide_head(readings.head, claim, list, keys, now);
+        let (Err(_), Some(other)) = (&verdict, readings.other) else { return verdict };
+        let mut list = List::new();
+        let Ok(claim) = self.read_head(other, &mut list, now) else { return verdict };
+        self.decide_head(other, &claim, &list, keys, now).or(verdict)
+    }
+
+    /// Checks ambiguity and signature of a request.
+    fn decide_head<'a>(
         &self,
         head: &Head<'a>,
         claim: &Claim<'a>,
@@ -340,11 +484,14 @@ impl<K: KeyStore> Verifier<K> {
     ) -> Result<VerifiedCaller, Rejection> {
         let mut protocol = ProtocolHeaders::new();
         let head = Head::of(request, &mut protocol);
+        let mut rest = ProtocolHeaders::new();
+        let own = self.own(&head, &mut rest);
+        let mut readings = Readings::of(&head, own.as_ref());
         let mut list = List::new();
-        let claim = self.read(&head, &mut list, now)?;
+        let claim = self.read(&mut readings, &mut list, now)?;
         let keys = self.keys.lookup(&claim.access_key_id);
         let keys = keys.map_err(|error| claim.unavailable(error))?;
-        self.decide(&head, &claim, &list, keys.as_slice(), now)
+        self.decide(readings, &claim, &list, keys.as_slice(), now)
     }
 }
 
@@ -356,6 +503,7 @@ impl<K> fmt::Debug for Verifier<K> {
             .field("hosts", &self.hosts)
             .field("max_skew", &self.window.max_skew)
             .field("max_lifetime", &self.window.max_lifetime)
+            .field("platform_headers", &self.platform)
             .field("strict", &self.strict)
             .finish_non_exhaustive()
     }
