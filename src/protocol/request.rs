@@ -262,6 +262,25 @@ impl<'a> Head<'a> {
     }
 }
 
+/// A request without what the platform added, and as it was received.
+#[derive(Clone, Copy)]
+pub(crate) struct Readings<'r, 'a> {
+    /// The one to begin with, or that has been read.
+    pub(crate) head: &'r Head<'a>,
+    /// The one that is left to try.
+    pub(crate) other: Option<&'r Head<'a>>,
+}
+
+impl<'r, 'a> Readings<'r, 'a> {
+    /// Of a request as it was received, and without what the platform added if it may have.
+    ///
+    /// No more than one of the two can verify in strictness. That is the latter behind a platform,
+    /// so it comes first.
+    pub(crate) fn of(received: &'r Head<'a>, own: Option<&'r Head<'a>>) -> Self {
+        Self { head: own.unwrap_or(received), other: own.map(|_| received) }
+    }
+}
+
 /// What is wrong with the head of a request, in words.
 #[derive(Clone, Copy)]
 pub(crate) enum Fault {

@@ -2,9 +2,8 @@ use super::layer::VerifyLayer;
 use crate::awaiting::take_ready;
 use crate::clock::{Clock, SystemClock};
 use crate::keys::AsyncKeyStore;
-use crate::protocol::request::{Head, ProtocolHeaders, RequestRef};
+use crate::protocol::request::{Head, ProtocolHeaders, Readings, RequestRef};
 use crate::protocol::scheme::coverage::List;
-use crate::protocol::verifier::Readings;
 use crate::protocol::{Rejection, VerifiedCaller, Verifier};
 use crate::response::{
     AwaitingFuture, FcResponse, RejectionResponse, ResponseBody, ResponseFuture,
