@@ -37,6 +37,9 @@ use time::Window;
 /// [`Dialect::Standard`](crate::protocol::Dialect::Standard), a clock difference of 15 minutes
 /// either way, and nothing that is ambiguous.
 ///
+/// The access key id is not signed, but in a presigned URL. What tells who a request is from is
+/// the secret, so [no two ids](KeyStore) should have the same.
+///
 /// # Order of checks
 ///
 /// 1. *Size* of the target and of all headers, and the number of signed ones.
