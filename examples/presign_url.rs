@@ -44,7 +44,8 @@ fn main() -> ExitCode {
 
 fn presign(args: &Args) -> Result<Uri, BoxError> {
     if args.url.authority().is_none() || args.url.scheme().is_none() {
-        return Err(format!("{:?} must begin with http:// or https://", args.url).into());
+        // It is not quoted: it may have a signature in it.
+        return Err("the URL must begin with http:// or https://".into());
     }
     let presigner = Presigner::new(Credentials::from_env()?);
     // A content-type or x-fc- header here would have to be sent by whoever uses the URL.

@@ -5,7 +5,8 @@ use std::fmt;
 
 /// Reports that something could not be made or obtained.
 ///
-/// Its text names the input and the rule, and never contains a secret.
+/// Its text names the input and the rule, and never contains a secret. So it quotes no input that
+/// may be one, come to the wrong place, and tells its number, or where it was looked for.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -72,9 +73,12 @@ impl Error {
         Self { kind, message: message.into(), source: None }
     }
 
-    pub(crate) fn unknown_name(what: &str, name: &str) -> Self {
-        let name: String = name.chars().take(64).collect();
-        Self::new(ErrorKind::UnknownName, format!("there is no {what} named {name:?}"))
+    /// That something has another name, out of these.
+    pub(crate) fn unknown_name<'a>(what: &str, known: impl Iterator<Item = &'a str>) -> Self {
+        // It is not quoted: it may be a secret that came to the wrong place.
+        let known: Vec<_> = known.collect();
+        let rule = format!("a {what} has one of the names {}", known.join(", "));
+        Self::new(ErrorKind::UnknownName, rule)
     }
 
     /// An error of a credential provider, with what caused it.

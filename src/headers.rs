@@ -47,6 +47,25 @@ pub(crate) static OF_CREDENTIALS: [&HeaderName; 5] = [
     &X_ACS_DATE,
 ];
 
+/// The headers that Function Compute gives to a custom runtime with each request, as its
+/// documentation names them.
+pub(crate) static OF_PLATFORM: [&str; 14] = [
+    "x-fc-access-key-id",
+    "x-fc-access-key-secret",
+    "x-fc-account-id",
+    "x-fc-control-path",
+    "x-fc-function-handler",
+    "x-fc-function-memory",
+    "x-fc-function-name",
+    "x-fc-qualifier",
+    "x-fc-region",
+    "x-fc-request-id",
+    "x-fc-security-token",
+    "x-fc-service-logproject",
+    "x-fc-service-logstore",
+    "x-fc-version-id",
+];
+
 /// What the names of the headers begin with that `FC` signs.
 pub(crate) const FC_PREFIX: &str = "x-fc-";
 /// What the names of the headers begin with that `ACS3` and `acs` sign.

@@ -225,6 +225,21 @@ fn text_that_is_no_utf_8_and_very_deep_nesting_are_not_json() {
 }
 
 #[test]
+fn a_byte_order_mark_is_skipped() {
+    let file = TempFile::new("\u{feff}{ \"id\": \"secret\" }");
+    let keys = file.open_eager();
+    assert_eq!(refusal(&keys, "id", "secret"), None);
+    file.replace("\u{feff}{ \"id\": \"another\" }");
+    assert_eq!(refusal(&keys, "id", "another"), None);
+    assert!(keys.last_error().is_none());
+    // One alone, at the beginning.
+    for text in ["\u{feff}", "\u{feff}\u{feff}{}", "{\u{feff}}", "\u{fffe}{}"] {
+        file.replace(text);
+        assert!(KeyFile::open(&file.path).is_err(), "{text:?}");
+    }
+}
+
+#[test]
 fn a_path_without_a_file_is_named() {
     let file = TempFile::new("{}");
     for (path, what) in [(file.folder.join("none"), ""), (file.folder.clone(), "regular file")] {

@@ -25,6 +25,7 @@ type Body = Full<Bytes>;
 enum Fault {
     Size,
     Shape,
+    Host,
     Time,
     Coverage,
     /// The key store is down.
@@ -37,12 +38,13 @@ enum Fault {
 }
 
 use Fault::{
-    Again, Ambiguity, Body as OtherBody, Coverage, Key, Shape, Signature, Size, Store, Time,
+    Again, Ambiguity, Body as OtherBody, Coverage, Host, Key, Shape, Signature, Size, Store, Time,
 };
 
-const IN_ORDER: [(Fault, RejectionKind); 10] = [
+const IN_ORDER: [(Fault, RejectionKind); 11] = [
     (Size, RejectionKind::LimitExceeded),
     (Shape, RejectionKind::ConflictingCredentials),
+    (Host, RejectionKind::ForeignHost),
     (Time, RejectionKind::RequestTimeTooSkewed),
     (Coverage, RejectionKind::MissingNonce),
     (Store, RejectionKind::KeyStoreUnavailable),
@@ -73,7 +75,8 @@ fn rename(headers: &mut HeaderMap, id: &str) {
 
 /// A good request.
 fn good(scheme: Scheme) -> Request<Body> {
-    let mut request = Request::post("/pay?to=alice").body(Body::from("10")).unwrap();
+    let request = Request::post("/pay?to=alice").header("host", "demo.example");
+    let mut request = request.body(Body::from("10")).unwrap();
     let (name, digest) = match scheme {
         Scheme::Fc => ("content-md5", "09lEaAKkQll1XTjm0WPoIA=="),
         _ => (
@@ -93,6 +96,7 @@ fn break_rule(request: &mut Request<Body>, fault: Fault) {
     match fault {
         Size => drop(headers.insert("x-long", "a".repeat(40_000).parse().unwrap())),
         Shape => drop(headers.append("authorization", "FC a:b".parse().unwrap())),
+        Host => drop(headers.insert("host", "evil.example".parse().unwrap())),
         Coverage => {
             headers.remove("x-fc-signature-nonce");
             headers.remove("x-acs-signature-nonce");
@@ -164,10 +168,15 @@ where
     }
 }
 
+/// Asks for what it does not by default.
+fn strict<K>(verifier: Verifier<K>) -> Verifier<K> {
+    verifier.with_required_nonce().with_hosts(["demo.example"]).unwrap()
+}
+
 #[tokio::test]
 async fn of_several_broken_rules_the_first_is_the_answer() {
     let seen = Seen::default();
-    let verifier = Verifier::new(look_up).with_required_nonce();
+    let verifier = strict(Verifier::new(look_up));
     let verify = VerifyLayer::new(verifier).with_clock(seen.clock());
     assert_order(seen.stack(verify, seen.clock()), &seen).await;
 }
@@ -175,7 +184,7 @@ async fn of_several_broken_rules_the_first_is_the_answer() {
 #[tokio::test]
 async fn the_order_is_the_same_where_keys_are_awaited() {
     let seen = Seen::default();
-    let verifier = Verifier::new(async |id: String| look_up(&id)).with_required_nonce();
+    let verifier = strict(Verifier::new(async |id: String| look_up(&id)));
     let verify = VerifyLayer::new(verifier).with_clock(seen.clock()).awaiting_keys();
     assert_order(seen.stack(verify, seen.clock()), &seen).await;
 }

@@ -86,3 +86,21 @@ fn a_url_that_would_be_too_long_is_an_error() {
     let error = presign(credentials(), &format!("/{}", "a".repeat(65_500)), MINUTE, at(0));
     assert_eq!(error.unwrap_err(), ErrorKind::UriTooLong);
 }
+
+#[test]
+fn a_target_without_a_query_is_an_error_that_says_what_it_is() {
+    for (uri, what) in [
+        ("demo.example", "an authority alone"),
+        ("demo.example:443", "an authority alone"),
+        ("*", "an asterisk"),
+    ] {
+        let request = Request::get(uri).body(()).unwrap();
+        let (parts, ()) = request.into_parts();
+        let presigner = Presigner::new(credentials());
+        let error = presigner.presign_at(&parts, MINUTE, at(0)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidUri, "{uri}");
+        assert!(error.to_string().contains(what), "{uri}: {error}");
+        let error = presigner.string_to_sign_at(&parts, MINUTE, at(0)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidUri, "{uri}");
+    }
+}

@@ -3,7 +3,8 @@
 
 use crate::common::services::greeter;
 use crate::common::{
-    EMPTY_MD5_RFC_1864, HEADER_SCHEMES, ID, at, call, clock, get, signature, signed_by,
+    ACS_DATE, DATE, EMPTY_MD5_RFC_1864, HEADER_SCHEMES, ID, at, call, clock, get, signature,
+    signed_by, verifier,
 };
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -28,7 +29,7 @@ use tower_fc::keys::KeyStore as _;
 #[cfg(feature = "key-cache")]
 use tower_fc::keys::{AsyncKeyStore as _, KeyStoreError};
 use tower_fc::keys::{Keys, VerifyingKey};
-use tower_fc::protocol::Schemes;
+use tower_fc::protocol::{Dialect, Schemes};
 use tower_fc::replay::{MemoryReplayGuard, ReplayGuard as _, ReplayLayer};
 use tower_fc::replay::{ReplayClaim, ReplayGuardError};
 use tower_fc::verify::Mode;
@@ -123,6 +124,10 @@ fn a_key_file_prints_its_path_and_nothing_in_it() {
         r#"{ "id": ["canary", 7, "canary"] }"#,
         r#"{ "id": { "secret": "canary canary" } }"#,
         r#"{ "id": "canary 2" }"#,
+        r#"{ "canary+/=": "id" }"#,
+        r#"{ "id": { "canary": "secret" } }"#,
+        r#"{ "id": { "secret": "secret", "not_after": "canary" } }"#,
+        r#"{ "id": { "secret": "secret", "security_token": "canary canary" } }"#,
     ] {
         write(text);
         let error = KeyFile::open(&path).unwrap_err();
@@ -218,8 +223,25 @@ fn what_is_refused_at_construction_is_not_printed() {
             ErrorKind::InvalidSecurityToken,
         ),
         (credentials().with_security_token("canary\u{e9}").err(), ErrorKind::InvalidSecurityToken),
+        // In the place of something else.
+        (Credentials::new("canary=", ID).err(), ErrorKind::InvalidAccessKeyId),
+        (Credentials::new("canary\n", ID).err(), ErrorKind::InvalidAccessKeyId),
+        (StaticKeys::from_secrets([("canary+/=", ID)]).err(), ErrorKind::InvalidAccessKeyId),
+        (StaticKeys::from_secrets([(ID, "canary ")]).err(), ErrorKind::InvalidAccessKeySecret),
+        ("canary".parse::<Scheme>().err(), ErrorKind::UnknownName),
+        ("canary".parse::<Dialect>().err(), ErrorKind::UnknownName),
+        (verifier().with_hosts(["canary+/="]).err(), ErrorKind::InvalidSetting),
+        (verifier().with_hosts(["https://me:canary@demo"]).err(), ErrorKind::InvalidSetting),
     ];
-    for (error, kind) in errors {
+    let of_origins = [
+        "https://me:canary@demo.example",
+        "https://demo.example/?x-fc-security-token=canary",
+        "canary",
+    ];
+    let of_origins = of_origins.map(|origin| {
+        (SignLayer::for_origins(credentials(), [origin]).err(), ErrorKind::InvalidSetting)
+    });
+    for (error, kind) in errors.into_iter().chain(of_origins) {
         let error = error.unwrap();
         assert_eq!(error.kind(), kind);
         assert!(error.source().is_none());
@@ -227,6 +249,123 @@ fn what_is_refused_at_construction_is_not_printed() {
         printed.display("Error", &error);
     }
     printed.assert_without(&["canary"]);
+}
+
+#[test]
+fn what_is_not_signed_is_not_printed() {
+    let mut printed = Printed::default();
+    let minute = Duration::from_secs(60);
+    let cases = [
+        (Request::get("https://me:canary@demo.example/"), ErrorKind::InvalidUri),
+        (Request::get("me:canary@demo.example:80"), ErrorKind::InvalidUri),
+        (Request::get("/?x-fc-security-token=canary"), ErrorKind::Ambiguous),
+        (Request::get("/?x-fc-signature=canary"), ErrorKind::Ambiguous),
+        (Request::get("/?password=canary%0A"), ErrorKind::Ambiguous),
+        (Request::get("/").header("x-acs-security-token", "canary"), ErrorKind::Ambiguous),
+        (Request::get("/").header("x-fc-a", "canary").header("x-fc-a", ""), ErrorKind::Ambiguous),
+    ];
+    for (request, kind) in cases {
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        let error = Presigner::new(credentials()).presign_at(&parts, minute, at(0)).unwrap_err();
+        printed.debug("Error", &error);
+        printed.display("Error", &error);
+        let error = Signer::new(credentials()).sign_at(&mut parts, at(0)).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        printed.debug("Error", &error);
+        printed.display("Error", &error);
+        let error = Signer::new(credentials()).sign_with_nonce_at(&mut parts, at(0), "canary ");
+        printed.debug("Error", &error);
+    }
+    printed.assert_without(&["canary", TOKEN, SECRET]);
+}
+
+#[tokio::test]
+async fn a_refusal_quotes_nothing_that_may_be_a_secret() {
+    let header = |name: &str, value: &str| {
+        let request = Request::get("/").header("date", DATE).header("x-acs-date", ACS_DATE);
+        request.header(name, value)
+    };
+    let authorization = |value: &str| header("authorization", value);
+    let fc = || authorization(&format!("FC {ID}:AAAA"));
+    let acs3 = |names: &str| {
+        authorization(&format!(
+            "ACS3-HMAC-SHA256 Credential={ID},SignedHeaders={names},Signature=00"
+        ))
+    };
+    let url = |query: &str| Request::get(format!("/?{query}"));
+    let id = format!("x-fc-access-key-id={ID}");
+    let cases = [
+        ("a word", authorization("canary")),
+        ("a password", authorization("Basic canary")),
+        ("a token", authorization("Bearer canary")),
+        ("a pair without a colon", authorization("FC canary")),
+        ("an id that is none", authorization("FC canary=:AAAA")),
+        ("a signature that is none", authorization(&format!("FC {ID}:canary"))),
+        ("the credential alone", authorization("ACS3-HMAC-SHA256 Credential=canary")),
+        ("a list that is none", acs3("canary;a")),
+        ("a signature twice", authorization("FC canary:canary").header("authorization", "canary")),
+        ("a scheme that is off", authorization("acs canary:canary")),
+        ("an unsigned token", acs3("x-acs-date").header("x-acs-security-token", "canary")),
+        (
+            "a token twice",
+            fc().header("x-fc-security-token", "canary").header("x-fc-security-token", "canary"),
+        ),
+        ("a wrong signature", fc().header("x-fc-security-token", "canary")),
+        ("the token alone", header("x-fc-security-token", "canary")),
+        ("the nonce alone", header("x-acs-signature-nonce", "canary")),
+        ("what the platform added", acs3("x-acs-date").header("x-fc-access-key-secret", "canary")),
+        ("a date", fc().header("date", "canary")),
+        ("a date of another scheme", acs3("x-acs-date").header("x-acs-date", "canary")),
+        (
+            "a date that is none",
+            Request::get("/")
+                .header("date", "canary")
+                .header("authorization", format!("FC {ID}:AAAA")),
+        ),
+        ("another host", fc().header("host", "canary")),
+        ("two hosts", fc().header("host", "canary").header("host", "demo.example")),
+        ("a password in the target", Request::get("https://me:canary@demo.example/")),
+        (
+            "a part that is ambiguous",
+            url("password=canary%0A&a;b")
+                .header("authorization", format!("FC {ID}:AAAA"))
+                .header("date", DATE),
+        ),
+        ("a token in the query", url("x-fc-security-token=canary")),
+        (
+            "the same beside a header",
+            url("x-fc-security-token=canary").header("authorization", format!("FC {ID}:AAAA")),
+        ),
+        ("an id in the query", url("x-fc-access-key-id=canary%20&x-fc-expires=1&x-fc-signature=a")),
+        ("an end in the query", url(&format!("{id}&x-fc-expires=canary&x-fc-signature=a"))),
+        (
+            "a signature in the query",
+            url(&format!("{id}&x-fc-expires=1795283880&x-fc-signature=canary")),
+        ),
+        ("a signature and no end", url(&format!("{id}&x-fc-signature=canary"))),
+        ("a signature in the query twice", url("x-fc-signature=canary&x-fc-signature=canary")),
+    ];
+    let cases = cases.map(|(what, request)| (what, request.body(()).unwrap()));
+    let keys = StaticKeys::new().with_key(ID, VerifyingKey::new(SECRET).unwrap());
+    let by_default =
+        Verifier::new(keys).with_schemes([Scheme::Fc, Scheme::FcPresigned, Scheme::Acs3HmacSha256]);
+    let for_hosts = by_default.clone().with_hosts(["demo.example"]).unwrap();
+    let in_function = by_default.clone().with_platform_headers();
+    for verifier in [by_default, for_hosts, in_function] {
+        let mut service = VerifyLayer::new(verifier).with_clock(clock()).layer(greeter());
+        for (what, request) in &cases {
+            let mut printed = Printed::default();
+            let response = call(&mut service, request.clone()).await.unwrap();
+            let (parts, body) = response.into_parts();
+            let rejection = parts.extensions.get::<Rejection>().expect(what);
+            printed.debug(what, rejection);
+            printed.display(what, rejection);
+            printed.debug(what, &parts);
+            let body = body.collect().await.unwrap().to_bytes();
+            printed.display(what, &String::from_utf8_lossy(&body));
+            printed.assert_without(&["canary"]);
+        }
+    }
 }
 
 /// The signature of a request, without its padding.

@@ -1,6 +1,8 @@
 //! `Signer`: what it signs and what it adds to a request.
 
-use crate::common::{HEADER_SCHEMES, at, credentials, full_headers, get, signer};
+use crate::common::{
+    ACS_DATE, DATE, HEADER_SCHEMES, at, credentials, full_headers, get, signer, verifier,
+};
 use http::Request;
 use std::time::SystemTime;
 use tower_fc::error::ErrorKind;
@@ -45,6 +47,32 @@ fn the_documented_example_of_fc_gives_the_documented_resource() {
          /2016-08-15/proxy/service-name/func-name/path-with- -space/action\n\
          a=2\nwith space=foo bar\nx=1\nx=3"
     );
+}
+
+#[test]
+fn a_target_that_is_an_authority_alone_has_the_path_of_a_slash() {
+    let text = |scheme, target| {
+        let parts = Request::connect(target).body(()).unwrap().into_parts().0;
+        let signer = signer(scheme);
+        let text = signer.canonical_request_at(&parts, at(0)).unwrap();
+        let text = text.unwrap_or_else(|| signer.string_to_sign_at(&parts, at(0)).unwrap());
+        String::from_utf8(text).unwrap()
+    };
+    let authority = "demo.example:443";
+    assert_eq!(text(Scheme::Fc, authority), format!("CONNECT\n\n\n{DATE}\n/\n"));
+    assert_eq!(text(Scheme::Acs, authority), format!("CONNECT\n\n\n\n{DATE}\n/"));
+    let acs3 = format!("CONNECT\n/\n\nhost:{authority}\nx-acs-date:{ACS_DATE}\n\n");
+    assert!(text(Scheme::Acs3HmacSha256, authority).starts_with(&acs3));
+    for scheme in HEADER_SCHEMES {
+        let mut request = Request::connect(authority).body(()).unwrap();
+        signer(scheme).sign_request_at(&mut request, at(0)).unwrap();
+        let verifier = verifier().with_schemes(scheme);
+        assert!(verifier.verify_request_at(&request, at(0)).is_ok(), "{scheme}");
+        // An asterisk is another target.
+        *request.uri_mut() = "*".parse().unwrap();
+        assert!(verifier.verify_request_at(&request, at(0)).is_err(), "{scheme}");
+    }
+    assert_eq!(text(Scheme::Fc, "*"), format!("CONNECT\n\n\n{DATE}\n*\n"));
 }
 
 #[test]

@@ -3,8 +3,10 @@
 mod bad_input;
 mod coverage;
 mod guesses;
+mod hosts;
 mod keys;
 mod limits;
+mod platform;
 mod strictness;
 mod time;
 

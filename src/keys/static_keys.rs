@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 
 /// Keys that are known from the start.
+///
+/// No two ids should have one secret: see [`KeyStore`] for what that opens.
 #[derive(Clone, Default)]
 pub struct StaticKeys(HashMap<String, Vec<VerifyingKey>, foldhash::fast::RandomState>);
 

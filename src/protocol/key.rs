@@ -218,6 +218,9 @@ const MAX_ACCESS_KEY_ID: usize = 256;
 /// `Option<VerifyingKey>` or a `Result` of it. The id has the shape of one
 /// (1 to 256 visible ASCII characters) and is otherwise whatever the client sent.
 ///
+/// Give no two ids one secret. The id is not signed, but in a presigned URL: what was signed as
+/// one of them verifies as the other too, so whoever sees a request can change who it is from.
+///
 /// ```
 /// use tower_fc::keys::VerifyingKey;
 /// use tower_fc::{StaticKeys, Verifier};

@@ -58,7 +58,7 @@ impl Presigner {
     /// [`ErrorKind::InvalidLifetime`] for less than a second, or an end beyond the
     /// year 9999; [`ErrorKind::AlreadyPresigned`] when the URI has a parameter of a
     /// presigned URL; [`ErrorKind::UriTooLong`]; [`ErrorKind::InvalidUri`] for an authority or
-    /// an asterisk alone; [`ErrorKind::Ambiguous`] as [`Signer::sign_at`](crate::Signer::sign_at).
+    /// an asterisk alone, and for an authority with user information; [`ErrorKind::Ambiguous`] as [`Signer::sign_at`](crate::Signer::sign_at).
     pub fn presign_at(
         &self,
         parts: &Parts,
@@ -123,6 +123,15 @@ impl Presigner {
 
     /// The URI with all parameters that are signed.
     fn unsigned(&self, uri: &Uri, expires: u64) -> Result<Uri, Error> {
+        let no_url = match (uri.authority(), uri.scheme()) {
+            (Some(_), None) => Some("an authority alone"),
+            _ if uri.path() == "*" => Some("an asterisk"),
+            _ => None,
+        };
+        if let Some(what) = no_url {
+            let rule = format!("the URI is {what}, which has no query to put a signature into");
+            return Err(Error::new(ErrorKind::InvalidUri, rule));
+        }
         let query = uri.query().unwrap_or_default();
         if let Some(name) = Presigned::read(query.as_bytes()).any() {
             let message = format!("the URI has the query parameter {name} already");
@@ -186,11 +195,7 @@ fn with_target(uri: &Uri, target: Vec<u8>) -> Result<Uri, Error> {
             let rule = "the presigned URL would be longer than the 65534 bytes that a URI may have";
             Error::new(ErrorKind::UriTooLong, rule)
         }
-        false => {
-            let rule = "only a URL with a path, or a path alone, can be presigned: no authority \
-                        alone, and no asterisk";
-            Error::new(ErrorKind::InvalidUri, rule)
-        }
+        false => Error::new(ErrorKind::InvalidUri, "the URI cannot have a query"),
     };
     parts.path_and_query = Some(PathAndQuery::from_maybe_shared(target).map_err(|_| bad())?);
     Uri::from_parts(parts).map_err(|_| bad())

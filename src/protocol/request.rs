@@ -26,6 +26,8 @@ pub(crate) struct Head<'a> {
     /// All whose names begin with `x-acs-` or `x-fc-`, sorted by name; values of one
     /// name in the order they arrived.
     pub(crate) protocol: &'a [ProtocolHeader<'a>],
+    /// Names of headers that are read as if they were not there.
+    pub(crate) left_out: &'static [&'static str],
     /// How long all names and values are together, in bytes.
     pub(crate) headers_len: usize,
 }
@@ -117,6 +119,7 @@ impl<'a> Head<'a> {
             content_type: none,
             content_md5: none,
             protocol: &[],
+            left_out: &[],
             headers_len: 0,
         };
         for (name, value) in headers {
@@ -151,6 +154,25 @@ impl<'a> Head<'a> {
         sort::sort(protocol, Collation::Bytes, text, |a, b| a.name.cmp(b.name));
         head.protocol = protocol;
         head
+    }
+
+    /// The same without headers of these names, which begin with `x-acs-` or `x-fc-`; `None` if
+    /// there are none. Those that stay are listed in `rest`.
+    pub(crate) fn without<'r>(
+        &self,
+        names: &'static [&'static str],
+        rest: &'r mut ProtocolHeaders<'a>,
+    ) -> Option<Head<'r>>
+    where
+        'a: 'r,
+    {
+        let stays = |header: &&ProtocolHeader<'_>| !names.contains(&header.name);
+        rest.extend(self.protocol.iter().filter(stays).copied());
+        (rest.len() < self.protocol.len()).then_some(Head {
+            protocol: rest,
+            left_out: names,
+            ..*self
+        })
     }
 
     /// The path as it is on the wire, `/` when it is empty.
@@ -223,14 +245,39 @@ impl<'a> Head<'a> {
         self.host.repeated.then_some(Fault::Host("there is more than one Host header"))
     }
 
+    /// The host it names, in its `host` header or else in its target; `None` also if that
+    /// cannot be read.
+    pub(crate) fn named_host(&self) -> Option<Host<'a>> {
+        match self.host.value {
+            Some(value) => Host::read(trim(value.as_bytes()), default_port(self.uri.scheme_str())),
+            None => Host::of(self.uri),
+        }
+    }
+
     /// Whether the `host` header names another host than the authority of an HTTP/2 or
     /// absolute target.
     pub(crate) fn has_two_hosts(&self) -> bool {
-        let (Some(value), Some(authority)) = (self.host.value, Host::of(self.uri)) else {
-            return false;
-        };
-        let host = Host::read(trim(value.as_bytes()), default_port(self.uri.scheme_str()));
-        host.is_none_or(|host| !host.is(&authority))
+        Host::of(self.uri)
+            .is_some_and(|authority| self.named_host().is_none_or(|host| !host.is(&authority)))
+    }
+}
+
+/// A request without what the platform added, and as it was received.
+#[derive(Clone, Copy)]
+pub(crate) struct Readings<'r, 'a> {
+    /// The one to begin with, or that has been read.
+    pub(crate) head: &'r Head<'a>,
+    /// The one that is left to try.
+    pub(crate) other: Option<&'r Head<'a>>,
+}
+
+impl<'r, 'a> Readings<'r, 'a> {
+    /// Of a request as it was received, and without what the platform added if it may have.
+    ///
+    /// No more than one of the two can verify in strictness. That is the latter behind a platform,
+    /// so it comes first.
+    pub(crate) fn of(received: &'r Head<'a>, own: Option<&'r Head<'a>>) -> Self {
+        Self { head: own.unwrap_or(received), other: own.map(|_| received) }
     }
 }
 

@@ -2,7 +2,7 @@ use super::layer::VerifyLayer;
 use crate::awaiting::take_ready;
 use crate::clock::{Clock, SystemClock};
 use crate::keys::AsyncKeyStore;
-use crate::protocol::request::{Head, ProtocolHeaders, RequestRef};
+use crate::protocol::request::{Head, ProtocolHeaders, Readings, RequestRef};
 use crate::protocol::scheme::coverage::List;
 use crate::protocol::{Rejection, VerifiedCaller, Verifier};
 use crate::response::{
@@ -35,14 +35,17 @@ impl<K: AsyncKeyStore> Verifier<K> {
     ) -> Result<VerifiedCaller, Rejection> {
         let mut protocol = ProtocolHeaders::new();
         let head = Head::of(request, &mut protocol);
+        let mut rest = ProtocolHeaders::new();
+        let own = self.own(&head, &mut rest);
+        let mut readings = Readings::of(&head, own.as_ref());
         let mut list = List::new();
-        let claim = self.read(&head, &mut list, now())?;
+        let claim = self.read(&mut readings, &mut list, now())?;
         let keys = self.keys().lookup(&claim.access_key_id).await;
         let keys = keys.map_err(|error| claim.unavailable(error))?;
         // It may have ended while the keys were awaited.
         let now = now();
         self.check_time(&claim, now)?;
-        self.decide(&head, &claim, &list, keys.as_slice(), now)
+        self.decide(readings, &claim, &list, keys.as_slice(), now)
     }
 }
 

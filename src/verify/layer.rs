@@ -99,7 +99,9 @@ impl<K, R, C> VerifyLayer<K, R, C> {
 
     /// Takes the client's credentials out of what the inner service sees:
     /// `authorization` and the security token headers. They stay by default. The
-    /// parameters of a presigned URL stay in any case, the target being signed.
+    /// parameters of a presigned URL stay in any case, the target being signed. Of
+    /// `x-fc-security-token` it does not matter who set it: behind a
+    /// [platform](Verifier::with_platform_headers) the token of the function's role goes too.
     #[must_use]
     pub fn with_stripped_credentials(mut self) -> Self {
         self.settings.strip = true;

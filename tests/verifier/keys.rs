@@ -44,6 +44,23 @@ fn each_of_several_secrets_verifies() {
 }
 
 #[test]
+fn of_two_ids_with_one_secret_either_can_be_named_but_in_a_presigned_url() {
+    let keys = StaticKeys::from_secrets([(ID, SECRET), ("another", SECRET)]).unwrap();
+    let verifier = Verifier::new(keys.clone()).with_schemes(Schemes::all());
+    for scheme in HEADER_SCHEMES {
+        let mut request = common::signed_at(get("/"), scheme, at(0));
+        let value = request.headers()["authorization"].to_str().unwrap().replace(ID, "another");
+        request.headers_mut().insert("authorization", value.parse().unwrap());
+        let caller = verifier.verify_request_at(&request, at(0)).unwrap();
+        assert_eq!(caller.access_key_id(), "another", "{scheme}");
+    }
+    let mut url = presigned(get("/"), credentials(), 60);
+    assert_eq!(outcome(&keys, &url, at(0)), None);
+    *url.uri_mut() = url.uri().to_string().replace(ID, "another").parse().unwrap();
+    assert_eq!(outcome(&keys, &url, at(0)), Some(RejectionKind::SignatureMismatch));
+}
+
+#[test]
 fn an_old_secret_works_until_its_end_and_not_a_moment_longer() {
     let old = VerifyingKey::new("old").unwrap().with_not_after(at(100));
     let rotating =

@@ -14,6 +14,7 @@ mod strictness;
 
 use super::canonical::rules::Form;
 use super::scheme::Family;
+use crate::error::Error;
 use bitflags::bitflags;
 use std::fmt;
 use std::str::FromStr;
@@ -138,7 +139,7 @@ impl fmt::Display for Dialect {
 }
 
 impl FromStr for Dialect {
-    type Err = crate::error::Error;
+    type Err = Error;
 
     /// Reads the name of a dialect. The names of SDKs that follow the
     /// documentation (`fc/go-gateway`, `fc-presigned/go-fc`, `acs/py`, `acs/go`)
@@ -152,7 +153,7 @@ impl FromStr for Dialect {
             .chain(ALIASES.iter().copied())
             .find(|(known, _)| *known == name)
             .map(|(_, dialect)| dialect)
-            .ok_or_else(|| crate::error::Error::unknown_name("dialect", name))
+            .ok_or_else(|| Error::unknown_name("dialect", Self::ALL.iter().map(|each| each.name())))
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod terms;
 
 use super::crypto::{hash::Algorithm, hmac::Mac};
 use super::date::DateForm;
+use crate::error::Error;
 use crate::headers::{
     ACS_PREFIX, CONTENT_MD5, FC_PREFIX, X_ACS_CONTENT_SHA256, X_ACS_DATE, X_ACS_SECURITY_TOKEN,
     X_ACS_SIGNATURE_NONCE, X_FC_SECURITY_TOKEN, X_FC_SIGNATURE_NONCE,
@@ -190,7 +191,7 @@ impl fmt::Display for Scheme {
 }
 
 impl FromStr for Scheme {
-    type Err = crate::error::Error;
+    type Err = Error;
 
     /// Reads the short name of a scheme.
     ///
@@ -200,7 +201,7 @@ impl FromStr for Scheme {
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let mut all = Self::ALL.iter().copied();
         all.find(|scheme| scheme.name() == name)
-            .ok_or_else(|| crate::error::Error::unknown_name("scheme", name))
+            .ok_or_else(|| Error::unknown_name("scheme", Self::ALL.iter().map(|each| each.name())))
     }
 }
 

@@ -31,6 +31,8 @@ pub struct VerifiedCaller {
     verified_at: SystemTime,
     valid_until: SystemTime,
     covers_body: bool,
+    /// Headers that were read as if they were not there.
+    left_out: &'static [&'static str],
     found: Ambiguities,
     signature: Option<Tag>,
     key_position: usize,
@@ -129,6 +131,7 @@ impl VerifiedCaller {
             verified_at,
             valid_until,
             covers_body: false,
+            left_out: head.left_out,
             found: matched.found,
             signature: claim.signature,
             key_position: matched.key_position,
@@ -192,12 +195,14 @@ impl VerifiedCaller {
     /// arrived with one.
     ///
     /// Under the `ACS3` schemes that is what `SignedHeaders` lists, and the payload
-    /// hash. Under the others it follows from the name.
+    /// hash. Under the others it follows from the name. What the
+    /// [platform](crate::Verifier::with_platform_headers) added is covered under none.
     pub fn covers_header(&self, name: &HeaderName) -> bool {
-        self.scheme.covers(name.as_str(), |name| {
-            let list = self.texts.signed_headers().unwrap_or_default();
-            list.split(';').any(|listed| listed == name)
-        })
+        !self.left_out.contains(&name.as_str())
+            && self.scheme.covers(name.as_str(), |name| {
+                let list = self.texts.signed_headers().unwrap_or_default();
+                list.split(';').any(|listed| listed == name)
+            })
     }
 
     /// Returns whether the signature covers a digest of the body. The digest still has to be

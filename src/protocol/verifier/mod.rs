@@ -8,12 +8,15 @@ pub(crate) mod rejection;
 pub(crate) mod time;
 
 use super::dialect::Dialects;
+use super::host::Hosts;
 use super::key::{KeyStore, VerifyingKey};
-use super::request::{Head, ProtocolHeaders, RequestRef};
+use super::request::{Head, ProtocolHeaders, Readings, RequestRef};
 use super::scheme::Schemes;
 use super::scheme::ambiguity::Ambiguity;
 use super::scheme::coverage::{List, Uncovered};
 use super::scheme::strict::Strict;
+use crate::error::Error;
+use crate::headers::OF_PLATFORM;
 use caller::VerifiedCaller;
 use credentials::Claim;
 use decide::Forms;
@@ -34,11 +37,15 @@ use time::Window;
 /// [`Dialect::Standard`](crate::protocol::Dialect::Standard), a clock difference of 15 minutes
 /// either way, and nothing that is ambiguous.
 ///
+/// The access key id is not signed, but in a presigned URL. What tells who a request is from is
+/// the secret, so [no two ids](KeyStore) should have the same.
+///
 /// # Order of checks
 ///
 /// 1. *Size* of the target and of all headers, and the number of signed ones.
 /// 2. *Shape*: one set of credentials, of a scheme that is switched on, that can be
-///    read; dates and nonces at the most once; `host` and the target agree.
+///    read; dates and nonces at the most once; `host` and the target agree; and the host is one
+///    of [those that are accepted](Verifier::with_hosts).
 /// 3. *Time*: the clock difference, or the end of a presigned URL.
 /// 4. *Coverage*: what must be signed is.
 /// 5. *Key*: looked up by its id. An unknown id costs the same HMAC as one with one secret.
@@ -46,7 +53,8 @@ use time::Window;
 /// 7. *Signature*, under each dialect that could make a difference, in constant time.
 ///
 /// The first check that fails decides the [`Rejection`]; an ambiguity is reported
-/// before an unknown key.
+/// before an unknown key. With [`Verifier::with_platform_headers`] there may be two readings of a
+/// request, of which one has to pass 2 to 7.
 ///
 /// # Strict
 ///
@@ -102,7 +110,9 @@ pub struct Verifier<K> {
     keys: K,
     schemes: Schemes,
     limits: Limits,
+    hosts: Hosts,
     window: Window,
+    platform: bool,
     strict: Strict,
     forms: Forms,
 }
@@ -115,7 +125,9 @@ impl<K> Verifier<K> {
             keys,
             schemes: Schemes::DEFAULT,
             limits: Limits::default(),
+            hosts: Hosts::default(),
             window: Window::default(),
+            platform: false,
             strict: Strict::default(),
             forms: Dialects::STANDARD.into(),
         }
@@ -137,6 +149,60 @@ impl<K> Verifier<K> {
     pub fn with_dialects(mut self, dialects: impl Into<Dialects>) -> Self {
         self.forms = dialects.into().into();
         self
+    }
+
+    /// Refuses requests with credentials that name another host than one of these, or none, as
+    /// [`ForeignHost`](RejectionKind::ForeignHost). By default any host will do.
+    ///
+    /// No signature says for whom it is until someone compares: a request that was signed for
+    /// another server which knows the same access key verifies here too. Under the `ACS3` schemes
+    /// the host is signed, so this settles it, with
+    /// [`with_required_headers([HOST])`](Self::with_required_headers) for those who leave it out
+    /// of `SignedHeaders`. `FC`, presigned URLs and `acs` sign no host: there it keeps out what is
+    /// relayed by mistake, and not an attacker, who can write another `Host`.
+    ///
+    /// - The host is that of the `host` header, or of the target if there is none. If both are
+    ///   there they have to agree, whatever the setting.
+    /// - `demo.example` is that host and no other. `*.demo.example` is every host below it,
+    ///   `a.demo.example` and `a.b.demo.example`, and not `demo.example` itself.
+    /// - Case makes no difference, and neither does a dot at the end. IPv6 addresses stand in
+    ///   brackets, and are compared as addresses.
+    /// - Without a port, any will do. With one, as in `demo.example:8443`, it has to be that one; a
+    ///   request that names no port has the one that its scheme implies, and where it does not say
+    ///   its scheme either, as in HTTP/1.1, 80 or 443.
+    /// - Requests without any credentials are not asked, being refused or
+    ///   [anonymous](crate::verify::Mode::Optional) wherever they go.
+    ///
+    /// ```
+    /// use tower_fc::{Credentials, RejectionKind, Scheme, Signer, StaticKeys, Verifier};
+    ///
+    /// let keys = StaticKeys::from_secrets([("id", "secret")])?;
+    /// let verifier = Verifier::new(keys).with_hosts(["demo.example", "*.demo.example"])?;
+    /// let signer =
+    ///     Signer::new(Credentials::new("id", "secret")?).with_scheme(Scheme::Acs3HmacSha256)?;
+    /// let now = std::time::SystemTime::now();
+    /// let verdict = |host: &str| {
+    ///     let mut request = http::Request::get("/").header("host", host).body(())?;
+    ///     signer.sign_request_at(&mut request, now)?;
+    ///     let verdict = verifier.verify_request_at(&request, now);
+    ///     Ok::<_, Box<dyn std::error::Error>>(verdict.map_err(|rejection| rejection.kind()).err())
+    /// };
+    /// assert_eq!(verdict("api.demo.example:8443")?, None);
+    /// assert_eq!(verdict("other.example")?, Some(RejectionKind::ForeignHost));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSetting`](crate::error::ErrorKind::InvalidSetting) for no host at all,
+    /// and for what is none: a URL, an `*` elsewhere, an address without brackets, or letters
+    /// beyond ASCII, of which the encoded form (`xn--…`) is on the wire. The text tells its
+    /// number, from 1.
+    pub fn with_hosts<I>(mut self, hosts: I) -> Result<Self, Error>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        self.hosts = Hosts::read(hosts)?;
+        Ok(self)
     }
 
     /// Accepts this clock difference, either way, in place of 15 minutes.
@@ -178,6 +244,11 @@ impl<K> Verifier<K> {
     /// Refuses requests under the `ACS3` schemes that have one of these headers
     /// without signing it. A request without a `host` header has one in its target.
     ///
+    /// Concerns the `ACS3` schemes alone, which list what they sign. Under the others a header is
+    /// signed or not by its name, and requests pass whatever is asked for here:
+    /// [`Scheme`](crate::Scheme) says which are. Leave those schemes out by
+    /// [`with_schemes`](Self::with_schemes) where that will not do.
+    ///
     /// By default `host` and `content-type` may go unsigned, because the documented
     /// samples for HTTP triggers do not sign them.
     #[must_use]
@@ -195,6 +266,69 @@ impl<K> Verifier<K> {
         self
     }
 
+    /// Takes the headers that Function Compute adds to each request for a custom runtime for what
+    /// they are: not the client's.
+    ///
+    /// Insecure unless the platform sets them: whoever else passes requests on can then set, change
+    /// and remove these headers, as no signature covers them. So use it in a function, behind its
+    /// HTTP trigger, and nowhere else. By default every `x-fc-` header is the client's, and a
+    /// request to which the platform added some is refused.
+    ///
+    /// There are two readings and no more, of which one has to verify: the request as it was
+    /// received, with all its `x-fc-` headers, and as if it had none of these, which are left out
+    /// together: `x-fc-request-id`, `x-fc-access-key-id`, `x-fc-access-key-secret`,
+    /// `x-fc-security-token`, `x-fc-function-name`, `x-fc-function-handler`, `x-fc-function-memory`,
+    /// `x-fc-region`, `x-fc-account-id`, `x-fc-qualifier`, `x-fc-version-id`,
+    /// `x-fc-service-logproject`, `x-fc-service-logstore`, `x-fc-control-path`.
+    ///
+    /// - What is left out is covered by no signature
+    ///   ([`VerifiedCaller::covers_header`] is false), is no security token of the client's, and does
+    ///   not keep a request from being [anonymous](crate::verify::Mode::Optional).
+    /// - Any other `x-fc-` header has to be signed in either reading.
+    /// - No key is looked up twice. A refusal is that of the latter reading where the two differ,
+    ///   and costs twice as much.
+    ///
+    /// # What cannot work
+    ///
+    /// The platform drops `x-fc-` headers of the client, or puts its own in their place. So behind it
+    /// nobody gets in who signs one:
+    ///
+    /// | who | instead |
+    /// |---|---|
+    /// | `FC` with an STS token, in `x-fc-security-token` | `ACS3`, or a presigned URL: its token is in the query |
+    /// | `FC` with a nonce, in `x-fc-signature-nonce`; so [`with_required_nonce`](Self::with_required_nonce) refuses all of `FC` | `ACS3` |
+    /// | any scheme with an `x-fc-` header of its own, which `FC` always signs and `ACS3` if it is listed | another name |
+    ///
+    /// `ACS3` is the scheme to prefer here: it lists what it signs, and has token and nonce in
+    /// `x-acs-` headers.
+    ///
+    /// # Secrets
+    ///
+    /// Among these headers are the access key, the secret and the token of the function's role. This
+    /// crate prints none of them; see that nothing else logs them.
+    ///
+    /// ```
+    /// use tower_fc::{Credentials, Scheme, Signer, StaticKeys, Verifier};
+    ///
+    /// let verifier = Verifier::new(StaticKeys::from_secrets([("id", "secret")])?);
+    /// let now = std::time::SystemTime::now();
+    /// let mut request = http::Request::get("/").body(())?;
+    /// Signer::new(Credentials::new("id", "secret")?).sign_request_at(&mut request, now)?;
+    ///
+    /// // On the way to the function:
+    /// request.headers_mut().insert("x-fc-request-id", "1-65d71219-15d63510".parse()?);
+    /// request.headers_mut().insert("x-fc-region", "cn-hangzhou".parse()?);
+    ///
+    /// assert!(verifier.verify_request_at(&request, now).is_err());
+    /// assert!(verifier.with_platform_headers().verify_request_at(&request, now).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_platform_headers(mut self) -> Self {
+        self.platform = true;
+        self
+    }
+
     strictness!(strict);
 
     /// The keys it verifies by.
@@ -204,8 +338,64 @@ impl<K> Verifier<K> {
 }
 
 impl<K> Verifier<K> {
-    /// Checks size, shape, time and coverage of a request.
+    /// A request without what the platform added to it, if it may have. The headers that stay are
+    /// listed in `rest`.
+    pub(crate) fn own<'r, 'a: 'r>(
+        &self,
+        head: &Head<'a>,
+        rest: &'r mut ProtocolHeaders<'a>,
+    ) -> Option<Head<'r>> {
+        if self.platform { head.without(&OF_PLATFORM, rest) } else { None }
+    }
+
+    /// Checks size, shape, time and coverage of a request, in the first reading in which they are
+    /// as they have to be.
+    ///
+    /// # Errors
+    /// The first fault of the first reading.
     pub(crate) fn read<'a>(
+        &self,
+        readings: &mut Readings<'_, 'a>,
+        list: &mut List<'a>,
+        now: SystemTime,
+    ) -> Result<Claim<'a>, Rejection> {
+        let Some(other) = readings.other else {
+            return self.read_head(readings.head, list, now);
+        };
+        self.read_head(readings.head, list, now).or_else(|rejection| {
+            *readings = Readings::of(other, None);
+            list.clear();
+            self.read_head(other, list, now).map_err(|_| rejection)
+        })
+    }
+
+    /// Checks ambiguity and signature of a request, in the reading that `claim` is of and then in
+    /// the one that is left, if any.
+    ///
+    /// # Errors
+    /// The first fault of the former.
+    pub(crate) fn decide<'a>(
+        &self,
+        readings: Readings<'_, 'a>,
+        claim: &Claim<'a>,
+        list: &List<'a>,
+        keys: &[VerifyingKey],
+        now: SystemTime,
+    ) -> Result<VerifiedCaller, Rejection> {
+        let Some(other) = readings.other else {
+            return self.decide_head(readings.head, claim, list, keys, now);
+        };
+        self.decide_head(readings.head, claim, list, keys, now).or_else(|rejection| {
+            let mut list = List::new();
+            self.read_head(other, &mut list, now)
+                .and_then(|claim| self.decide_head(other, &claim, &list, keys, now))
+                .map_err(|_| rejection)
+        })
+    }
+
+    /// Checks size, shape, time and coverage of a request.
+    #[inline(always)] // Saves a move, 1 % of verifying.
+    fn read_head<'a>(
         &self,
         head: &Head<'a>,
         list: &mut List<'a>,
@@ -214,6 +404,11 @@ impl<K> Verifier<K> {
         self.limits.check(head)?;
         let mut claim = Claim::read(head, self.schemes, list)?;
         let scheme = claim.scheme;
+        if !self.hosts.contain(|| head.named_host()) {
+            let message = "the request is not for a host that is accepted here";
+            let rejection = Rejection::new(RejectionKind::ForeignHost, message);
+            return Err(rejection.by(&claim.access_key_id));
+        }
         self.check_time(&claim, now)?;
         let Strict { required, ambiguity } = &self.strict;
         let checked = required.check(head, scheme, list, *ambiguity).map_err(|fault| match fault {
@@ -235,7 +430,8 @@ impl<K> Verifier<K> {
     }
 
     /// Checks ambiguity and signature of a request.
-    pub(crate) fn decide<'a>(
+    #[inline(always)] // As above.
+    fn decide_head<'a>(
         &self,
         head: &Head<'a>,
         claim: &Claim<'a>,
@@ -276,11 +472,14 @@ impl<K: KeyStore> Verifier<K> {
     ) -> Result<VerifiedCaller, Rejection> {
         let mut protocol = ProtocolHeaders::new();
         let head = Head::of(request, &mut protocol);
+        let mut rest = ProtocolHeaders::new();
+        let own = self.own(&head, &mut rest);
+        let mut readings = Readings::of(&head, own.as_ref());
         let mut list = List::new();
-        let claim = self.read(&head, &mut list, now)?;
+        let claim = self.read(&mut readings, &mut list, now)?;
         let keys = self.keys.lookup(&claim.access_key_id);
         let keys = keys.map_err(|error| claim.unavailable(error))?;
-        self.decide(&head, &claim, &list, keys.as_slice(), now)
+        self.decide(readings, &claim, &list, keys.as_slice(), now)
     }
 }
 
@@ -289,8 +488,10 @@ impl<K> fmt::Debug for Verifier<K> {
         f.debug_struct("Verifier")
             .field("schemes", &self.schemes)
             .field("dialects", &self.forms.dialects)
+            .field("hosts", &self.hosts)
             .field("max_skew", &self.window.max_skew)
             .field("max_lifetime", &self.window.max_lifetime)
+            .field("platform_headers", &self.platform)
             .field("strict", &self.strict)
             .finish_non_exhaustive()
     }

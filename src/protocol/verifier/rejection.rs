@@ -110,6 +110,9 @@ kinds! {
     MalformedTarget = "malformed_target", BAD_REQUEST, "InvalidArgument", 3;
     /// `host` and the authority of the target name different hosts.
     HostMismatch = "host_mismatch", BAD_REQUEST, "InvalidArgument", 3;
+    /// The request names no host, or one that is not of those that the verifier
+    /// [accepts](crate::Verifier::with_hosts).
+    ForeignHost = "foreign_host", FORBIDDEN, "AccessDenied", 7;
     /// No such access key.
     UnknownAccessKey = "unknown_access_key", FORBIDDEN, "InvalidAccessKeyID", 16;
     /// The signature differs.

@@ -3,10 +3,12 @@
 
 use crate::dates::{self, at};
 use crate::reference::{Reading, form_pairs, percent_decode};
-use crate::requests::{ACS_DATE, Choices, HTTP_DATE, KEYS, Key, NOW, Request, key_store, trim};
+use crate::requests::{
+    ACS_DATE, Choices, HTTP_DATE, KEYS, Key, NOW, PLATFORM, Request, key_store, trim,
+};
 use crate::verdict::{has_credentials, verdict};
 use crate::way::Way;
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -36,6 +38,8 @@ struct Set {
     ways: Vec<Way>,
     strict: Verifier<StaticKeys>,
     observing: Verifier<StaticKeys>,
+    /// Strict, and expecting headers of the platform.
+    platform: Verifier<StaticKeys>,
     /// It accepts one dialect alone.
     single: bool,
 }
@@ -49,7 +53,8 @@ impl Set {
         let strict =
             Verifier::new(key_store()).with_schemes(Schemes::all()).with_dialects(dialects);
         let observing = strict.clone().with_insecure_observation();
-        Self { ways, strict, observing, single: dialects.iter().count() == 1 }
+        let platform = strict.clone().with_platform_headers();
+        Self { ways, strict, observing, platform, single: dialects.iter().count() == 1 }
     }
 }
 
@@ -109,6 +114,7 @@ fn compare(set: &Set, request: &Request) -> Outcome {
             );
         }
     }
+    compare_readings(set, request, &strict);
     if let Err(rejection) = &strict {
         // Whatever was sent, there is an answer, and it gives nothing away.
         assert!((1..1_000).contains(&rejection.message().len()), "{rejection:?}");
@@ -120,6 +126,46 @@ fn compare(set: &Set, request: &Request) -> Outcome {
         strict: usize::from(strict.is_ok()),
         observed: usize::from(observed.is_ok()),
         edits_refused: 0,
+    }
+}
+
+/// What expects headers of the platform accepts what is accepted as it was received, or without
+/// them, and nothing else.
+fn compare_readings(
+    set: &Set,
+    request: &Request,
+    as_received: &Result<VerifiedCaller, tower_fc::Rejection>,
+) {
+    let mut parts = request.parts();
+    let verdict = set.platform.verify_at(&parts, at(NOW));
+    for name in PLATFORM {
+        parts.headers.remove(*name);
+    }
+    let without = set.strict.verify_at(&parts, at(NOW));
+    match (&verdict, as_received, &without) {
+        (Ok(caller), Ok(other), _) | (Ok(caller), _, Ok(other)) => {
+            assert_eq!(format!("{caller:?}"), format!("{other:?}"), "{request:?}");
+        }
+        (Err(_), Err(_), Err(_)) => {}
+        _ => panic!("{verdict:?} {as_received:?} {without:?} {request:?}"),
+    }
+    // What is left out is not said to be covered.
+    let assert_uncovered = |caller: &VerifiedCaller| {
+        for name in PLATFORM {
+            assert!(!caller.covers_header(&HeaderName::from_static(name)), "{name} {request:?}");
+        }
+    };
+    if let (Ok(caller), Err(_)) = (&verdict, as_received) {
+        assert_uncovered(caller);
+    }
+    // Whatever the platform adds to what would pass without it.
+    if let Ok(other) = &without {
+        for name in PLATFORM {
+            parts.headers.insert(*name, HeaderValue::from_static("a"));
+        }
+        let caller = set.platform.verify_at(&parts, at(NOW)).expect("it is left out");
+        assert_eq!(format!("{caller:?}"), format!("{other:?}"), "{request:?}");
+        assert_uncovered(&caller);
     }
 }
 

@@ -365,9 +365,28 @@ const NAMES: &[&str] = &[
     "x-acs-signature-nonce",
     "x-fc-a",
     "x-fc-b",
+    "x-fc-request-id",
     "x-fc-security-token",
     "x-fc-signature-nonce",
     "x-other",
+];
+
+/// The headers that the platform gives to a custom runtime.
+pub const PLATFORM: &[&str] = &[
+    "x-fc-request-id",
+    "x-fc-access-key-id",
+    "x-fc-access-key-secret",
+    "x-fc-security-token",
+    "x-fc-function-name",
+    "x-fc-function-handler",
+    "x-fc-function-memory",
+    "x-fc-region",
+    "x-fc-account-id",
+    "x-fc-qualifier",
+    "x-fc-version-id",
+    "x-fc-service-logproject",
+    "x-fc-service-logstore",
+    "x-fc-control-path",
 ];
 
 const ORIGINS: &[&str] = &[
