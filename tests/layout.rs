@@ -36,10 +36,17 @@ const IMPURE: [&str; 17] = [
 ];
 
 /// How a clock is read that was not handed to whoever reads it.
-const CLOCKS: [&str; 4] = ["SystemTime::now", "Instant::now", "SystemClock.now", ".elapsed()"];
+const CLOCKS: [&str; 6] = [
+    "SystemTime::now",
+    "Instant::now",
+    "SystemClock.now",
+    ".elapsed()",
+    "tokio::time",
+    ".time_to_live(",
+];
 
 /// The files that read one, and why.
-const READERS: [(&str, &str, &str); 8] = [
+const READERS: [(&str, &str, &str); 10] = [
     ("clock", "SystemTime::now", "it is the clock of the system"),
     ("sign/now", "SystemClock.now", "signs and presigns as of now: others take the time"),
     ("verify", "SystemClock.now", "verifies as of now: others take the time"),
@@ -52,6 +59,8 @@ const READERS: [(&str, &str, &str); 8] = [
     ),
     ("replay/redis", "Instant::now", "behind `redis`: how old a connection is"),
     ("replay/redis", ".elapsed()", "the same"),
+    ("replay/redis", "tokio::time", "the same: how long an answer may take"),
+    ("keys/cache", ".time_to_live(", "behind `key-cache`: how long an answer is remembered"),
 ];
 
 type Module = Vec<String>;

@@ -93,7 +93,7 @@ async fn a_layer_that_clones_gives_back_what_was_ready_and_one_that_does_not_nee
     let replay = || ReplayLayer::new(guard()).with_clock(clock());
     let slow_replay = || ReplayLayer::new(Slow(guard())).with_clock(clock()).awaiting_guard();
     let keys = |id: String| async move { (id == ID).then(key) };
-    let verify = VerifyLayer::new(Verifier::new(keys)).with_clock(clock()).awaiting_keys();
+    let verify = || VerifyLayer::new(Verifier::new(keys)).with_clock(clock());
     let sign = || SignLayer::for_origins(credentials(), ["https://demo.example"]).unwrap();
     let provider = || async { Ok(credentials()) };
     let origins = ["https://demo.example"];
@@ -116,7 +116,7 @@ async fn a_layer_that_clones_gives_back_what_was_ready_and_one_that_does_not_nee
     }
     let released = [2, 2];
     for (name, left) in [
-        ("AsyncVerifyLayer", left!(verify, get("/"))),
+        ("AsyncVerifyLayer", left!(verify().awaiting_keys(), get("/"))),
         ("AsyncReplayLayer", left!(slow_replay(), signed(get("/")))),
         ("an awaited replay", left!(verified().layer(slow_replay()), signed(get("/")))),
         ("BufferedCheckDigestLayer", left!(check().buffered(10), posted())),
@@ -124,6 +124,7 @@ async fn a_layer_that_clones_gives_back_what_was_ready_and_one_that_does_not_nee
         ("SetDigestLayer", left!(SetDigestLayer::for_signer(&signer(Scheme::Fc)), posted())),
         // What passes.
         ("exempt", left!(exempt, get("/"))),
+        ("exempt, awaited", left!(verify().with_exemption(|_, _| true).awaiting_keys(), get("/"))),
         ("verified", left!(verify_layer(), signed(get("/")))),
     ] {
         assert_eq!(left, released, "{name}");

@@ -10,8 +10,9 @@ use std::time::UNIX_EPOCH;
 ///
 /// Memory stays constant, whatever the size of the body. The inner service reads a
 /// [`CheckedBody`](super::CheckedBody), and must not act upon it for good before it has
-/// come to its end without an error. To have it called for right bodies only, see
-/// [`CheckDigestLayer::buffered`]. [The module](crate::digest) has an example.
+/// come to its end without an error; what reads a wrong one answers, as axum's `Json` does with
+/// [400](crate::digest#what-a-wrong-body-is-answered-with). To have it called for right bodies
+/// only, see [`CheckDigestLayer::buffered`]. [The module](crate::digest) has an example.
 ///
 /// Put it *inside* [`VerifyLayer`](crate::VerifyLayer), whose
 /// [`VerifiedCaller`](crate::VerifiedCaller) it needs: a request that no such layer looked at is
@@ -82,7 +83,9 @@ impl<R> CheckDigestLayer<R> {
 /// pass unread.
 ///
 /// While a body is read, the inner service is kept ready for it: a slow client holds a
-/// place in a concurrency limit inside of this. Put a timeout outside.
+/// place in a concurrency limit inside of this. And a request that was in time when its head came
+/// is not looked at again when its body has: one that ends meanwhile is served. Put a timeout
+/// outside.
 #[derive(Clone, Debug)]
 pub struct BufferedCheckDigestLayer<R = FcResponse> {
     pub(super) layer: CheckDigestLayer<R>,

@@ -81,10 +81,10 @@
 //!
 //! Where it is seen beforehand, and with [`CheckDigestLayer::buffered`]: 403. Where it streams,
 //! by what reads it, for which it is a body that breaks off. axum's extractors (`Json`, `Bytes`,
-//! `String`, `Form`) answer 400 then, as they do when a connection is lost, and the handler is
+//! `String`) answer 400 then, as they do when a connection is lost, and the handler is
 //! not called. A handler that is to tell them apart takes a `Result` of the extractor and finds
 //! [`BodyDigestMismatch`] among the sources of the error. The observer
-//! ([`CheckDigestLayer::with_observer`]) is told in any case.
+//! ([`CheckDigestLayer::with_observer`]) is told either way, as soon as it is found out.
 //!
 //! # What is compared
 //!

@@ -56,8 +56,7 @@
 //! let pay = || Router::new().route("/pay", post(async || "paid"));
 //!
 //! // Read from bottom to top:
-//! let by_router =
-//!     pay().layer(check.clone()).layer(replay()).layer(verify.clone());
+//! let by_router = pay().layer(check.clone()).layer(replay()).layer(verify.clone());
 //! // Read from top to bottom:
 //! let by_builder = pay().layer(
 //!     ServiceBuilder::new().layer(verify.clone()).layer(replay()).layer(check.clone()),
