@@ -16,6 +16,7 @@ pub mod headers;
 pub mod keys;
 pub mod protocol;
 mod random;
+pub mod release;
 pub mod replay;
 pub mod response;
 pub mod sign;

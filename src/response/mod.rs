@@ -33,10 +33,13 @@ mod body;
 mod fc;
 mod future;
 mod grpc;
+mod outcome;
 mod responder;
 
 pub use body::ResponseBody;
 pub use fc::FcResponse;
 pub use future::{AwaitingFuture, ResponseFuture};
+pub(crate) use outcome::Observer;
+pub use outcome::Outcome;
 pub use responder::RejectionResponse;
 pub(crate) use responder::answer;
