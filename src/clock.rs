@@ -13,6 +13,9 @@ pub trait Clock {
 }
 
 /// The clock of the system: the default everywhere.
+///
+/// On `wasm32-unknown-unknown` there is none, and reading it panics: give each layer another by
+/// its `with_clock`, and the core a time by the functions whose names end in `_at`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

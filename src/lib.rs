@@ -18,6 +18,7 @@ pub mod invocation;
 pub mod keys;
 pub mod protocol;
 mod random;
+pub mod release;
 pub mod replay;
 pub mod response;
 pub mod sign;

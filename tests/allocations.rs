@@ -13,6 +13,7 @@ use std::hint::black_box;
 use std::time::SystemTime;
 use tower::{Layer, Service};
 use tower_fc::keys::VerifyingKey;
+use tower_fc::release::ReleaseLayer;
 use tower_fc::{RejectionKind, Scheme, SignLayer, Verifier, VerifyLayer};
 
 /// Allocator calls of `run` with an input that is made, and an output that is dropped,
@@ -103,13 +104,10 @@ fn the_layers_add_only_what_extensions_need() {
         assert_eq!(layer_calls(sign, &unsigned), by_hand, "{}", shape.name);
 
         let verify = VerifyLayer::new(shapes::verifier()).layer(Bare);
-        let by_hand = verify_calls(Scheme::Fc, &shape);
-        assert_eq!(
-            layer_calls(verify, &signed),
-            by_hand + calls_of_an_extension(),
-            "{}",
-            shape.name
-        );
+        let by_hand = verify_calls(Scheme::Fc, &shape) + calls_of_an_extension();
+        assert_eq!(layer_calls(verify.clone(), &signed), by_hand, "{}", shape.name);
+        let release = ReleaseLayer.layer(verify);
+        assert_eq!(layer_calls(release, &signed), by_hand, "{}", shape.name);
     }
 }
 

@@ -6,6 +6,7 @@ use tower_fc::clock::{FixedClock, SystemClock};
 use tower_fc::error::{Error, ErrorKind};
 use tower_fc::keys::{KeyStoreError, Keys, VerifyingKey};
 use tower_fc::protocol::{Ambiguity, Dialect, Dialects, PresignedUrl, Schemes};
+use tower_fc::release::{Release, ReleaseLayer};
 use tower_fc::replay::{AsyncReplay, AsyncReplayLayer, MemoryReplayGuard, Replay, ReplayLayer};
 use tower_fc::response::FcResponse;
 use tower_fc::response::{AwaitingFuture, ResponseBody, ResponseFuture};
@@ -63,7 +64,7 @@ fn every_public_type_has_the_traits_it_should_have() {
         [Send + Sync + Unpin + Copy + Debug + Eq + std::hash::Hash + 'static]
             Scheme, Dialect, Ambiguity, ErrorKind, RejectionKind, Mode;
         [Send + Sync + Unpin + Copy + Debug + Eq + 'static] Schemes, Dialects;
-        [Send + Sync + Unpin + Copy + Debug + Default + 'static] SystemClock, FcResponse;
+        [Send + Sync + Unpin + Copy + Debug + Default + 'static] SystemClock, FcResponse, ReleaseLayer;
         [Send + Sync + Unpin + Copy + Debug + 'static] FixedClock;
         // Errors.
         [std::error::Error + Send + Sync + Unpin + 'static] Error, KeyStoreError, Rejection;
@@ -79,10 +80,10 @@ fn every_public_type_has_the_traits_it_should_have() {
         // Services are what their inner service is.
         [Send + Sync + Unpin + Clone + Debug + 'static]
             Sign<Rich>, AsyncSign<Rich, Bare>, Verify<Rich, Bare>, Replay<Rich, Bare>,
-            AsyncReplay<Rich, Bare>;
+            AsyncReplay<Rich, Bare>, Release<Rich>;
         [Send + Sync + Unpin + 'static]
             Sign<Bare>, AsyncSign<Bare, Bare>, Verify<Bare, Bare>, AsyncVerify<Bare, Bare>,
-            Replay<Bare, Bare>, AsyncReplay<Bare, Bare>;
+            Replay<Bare, Bare>, AsyncReplay<Bare, Bare>, Release<Bare>;
         [Send + Sync + Unpin + Clone + Debug + 'static] AsyncVerify<Rich, Bare>;
         // Futures and bodies.
         [Send + Sync + Unpin + 'static] ResponseFuture<Future>;

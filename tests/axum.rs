@@ -1,23 +1,28 @@
 //! axum routers behind `VerifyLayer`, over real connections.
 
 use crate::common::{
-    self, ID, call, careless, client, credentials, only, read, read_error, serve, signer, verifier,
+    self, ID, Told, call, careless, client, credentials, only, read, read_error, serve, signer,
+    verifier,
 };
-use axum::Router;
 use axum::extract::OriginalUri;
-use axum::routing::{any, get};
+use axum::extract::rejection::JsonRejection;
+use axum::routing::{any, get, post};
+use axum::{Json, Router};
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, Version};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body_util::Full;
+use serde_json::Value;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tower::{Layer as _, ServiceExt as _};
+use tower::{Layer as _, ServiceBuilder, ServiceExt as _};
 use tower_fc::adapters::axum::{NotVerified, original_uri};
+use tower_fc::digest::{BodyDigestMismatch, CheckDigestLayer};
 use tower_fc::protocol::Schemes;
+use tower_fc::replay::{MemoryReplayGuard, ReplayLayer};
 use tower_fc::verify::Mode;
 use tower_fc::{
-    Rejection, RejectionKind, Scheme, SignLayer, StaticKeys, VerifiedCaller, VerifyLayer,
+    Rejection, RejectionKind, Scheme, SignLayer, Signer, StaticKeys, VerifiedCaller, VerifyLayer,
 };
 
 fn verify() -> VerifyLayer<StaticKeys> {
@@ -398,4 +403,99 @@ async fn the_layer_fits_a_method_router_and_a_service_of_its_own_error() {
     assert_eq!(call(&mut client(false), signed).await.unwrap().status(), 200);
     let unsigned = request(address, "/no-route");
     assert_eq!(call(&mut client(false), unsigned).await.unwrap().status(), 403);
+}
+
+const TEN: &str = r#"{"pay":10}"#;
+const CHANGED: &str = r#"{"pay":99}"#;
+
+/// A `POST` with the signed digest of [`TEN`], which arrives with this body. No two are equal.
+fn post_ten(body: &'static str) -> Request<axum::body::Body> {
+    let mut request = Request::post("/")
+        .header("content-type", "application/json")
+        .header("content-md5", "DGOjWslOygcvba+oleVbMg==")
+        .body(axum::body::Body::from(body))
+        .unwrap();
+    let signer = Signer::new(credentials()).with_nonce();
+    signer.sign_request_at(&mut request, SystemTime::now()).unwrap();
+    request
+}
+
+#[tokio::test]
+async fn the_last_layer_of_a_router_is_the_outermost_and_upside_down_nothing_passes() {
+    let pay = || Router::new().route("/", post(async |body: Bytes| body));
+    let replay = || ReplayLayer::new(MemoryReplayGuard::new(100));
+    let check = CheckDigestLayer::new;
+    let by_router = pay().layer(check()).layer(replay()).layer(verify());
+    let stack = ServiceBuilder::new().layer(verify()).layer(replay()).layer(check());
+    for (name, app) in [("Router", by_router), ("ServiceBuilder", pay().layer(stack))] {
+        let send = async |request: Request<_>| app.clone().oneshot(request).await.unwrap().status();
+        let request = post_ten(TEN);
+        let mut again = post_ten(TEN);
+        again.headers_mut().clone_from(request.headers());
+        assert_eq!(send(request).await, 200, "{name}");
+        assert_eq!(send(again).await, 403, "{name}: a replay");
+        assert_eq!(send(post_ten(CHANGED)).await, 400, "{name}: another body");
+    }
+    for (name, app) in [
+        ("replay", pay().layer(verify()).layer(replay())),
+        ("check", pay().layer(verify()).layer(check())),
+        ("both", pay().layer(verify()).layer(replay()).layer(check())),
+    ] {
+        for body in [TEN, CHANGED] {
+            let response = app.clone().oneshot(post_ten(body)).await.unwrap();
+            assert_eq!(response.status(), 500, "{name}");
+            assert_eq!(common::refusal(&response), Some(RejectionKind::NotLookedAt), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_turns_out_wrong_is_400_by_the_extractors_and_403_before_they_are_called() {
+    /// What a handler is to be told that tells them apart.
+    async fn told_apart(json: Result<Json<Value>, JsonRejection>) -> (StatusCode, String) {
+        let error = match json {
+            Ok(Json(value)) => return (StatusCode::OK, value.to_string()),
+            Err(error) => error,
+        };
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            if cause.is::<BodyDigestMismatch>() {
+                return (StatusCode::FORBIDDEN, cause.to_string());
+            }
+            source = cause.source();
+        }
+        (error.status(), error.body_text())
+    }
+    let told = Told::default();
+    let check = || CheckDigestLayer::new().with_observer(told.observer());
+    let router = |handler| Router::new().route("/", handler);
+    for (name, handler, status) in [
+        ("Json", post(async |Json(value): Json<Value>| value.to_string()), 400),
+        (
+            "Option<Json>",
+            post(async |value: Option<Json<Value>>| value.unwrap().0.to_string()),
+            400,
+        ),
+        ("Bytes", post(async |bytes: Bytes| bytes), 400),
+        ("String", post(async |text: String| text), 400),
+        ("told apart", post(told_apart), 403),
+    ] {
+        let streaming = router(handler.clone()).layer(check()).layer(verify());
+        let response = streaming.clone().oneshot(post_ten(TEN)).await.unwrap();
+        assert_eq!(response.status(), 200, "{name}");
+        assert_eq!(read(response).await, TEN, "{name}");
+        assert_eq!(told.take(), [""; 0], "{name}");
+
+        let response = streaming.oneshot(post_ten(CHANGED)).await.unwrap();
+        assert_eq!(response.status(), status, "{name}");
+        let text = String::from_utf8(read(response).await.to_vec()).unwrap();
+        assert!(text.contains("the request body does not match its signed content-md5"), "{text}");
+        assert_eq!(told.take(), [format!("BodyDigestMismatch of {ID}")], "{name}");
+
+        let buffered = router(handler).layer(check().buffered(100)).layer(verify());
+        let response = buffered.oneshot(post_ten(CHANGED)).await.unwrap();
+        assert_eq!(response.status(), 403, "{name}");
+        assert_eq!(common::refusal(&response), Some(RejectionKind::BodyDigestMismatch), "{name}");
+        assert_eq!(told.take(), [format!("BodyDigestMismatch of {ID}")], "{name}");
+    }
 }

@@ -152,12 +152,19 @@ fn hex(bytes: &[u8]) -> String {
 
 /// The body that a service inside a check gets.
 async fn kept<B: Body>(way: Way, policy: BodyPolicy, request: Request<B>) -> CheckedBody<B> {
+    kept_by(CheckDigestLayer::new().with_policy(policy), way, request).await
+}
+
+async fn kept_by<B: Body>(
+    check: CheckDigestLayer,
+    way: Way,
+    request: Request<B>,
+) -> CheckedBody<B> {
     let (send, mut kept) = tokio::sync::mpsc::unbounded_channel();
     let keep = service_fn(|request: Request<CheckedBody<B>>| {
         assert!(send.send(request.into_body()).is_ok());
         std::future::ready(Ok::<_, Infallible>(Response::new(String::new())))
     });
-    let check = CheckDigestLayer::new().with_policy(policy);
     let status = match way {
         Way::Streaming => {
             let service = verify_layer().layer(check.layer(keep));

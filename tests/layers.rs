@@ -14,6 +14,7 @@ mod digest_layer;
 #[cfg(all(feature = "key-cache", feature = "key-file"))]
 mod keys;
 mod order;
+mod release;
 mod replay;
 #[cfg(feature = "reqwest-middleware")]
 mod reqwest;

@@ -9,7 +9,7 @@ const ROOMS: [&[&str]; 7] = [
     &["error", "headers"],
     &["protocol"],
     &["awaiting", "clock", "random"],
-    &["credentials", "keys", "response"],
+    &["credentials", "keys", "release", "response"],
     &["digest", "replay", "sign", "verify"],
     &["trigger"],
     &["adapters"],
@@ -34,6 +34,34 @@ const IMPURE: [&str; 17] = [
     "crate::random",
     "crate::clock",
     "println!",
+];
+
+/// How a clock is read that was not handed to whoever reads it.
+const CLOCKS: [&str; 6] = [
+    "SystemTime::now",
+    "Instant::now",
+    "SystemClock.now",
+    ".elapsed()",
+    "tokio::time",
+    ".time_to_live(",
+];
+
+/// The files that read one, and why.
+const READERS: [(&str, &str, &str); 10] = [
+    ("clock", "SystemTime::now", "it is the clock of the system"),
+    ("sign/now", "SystemClock.now", "signs and presigns as of now: others take the time"),
+    ("verify", "SystemClock.now", "verifies as of now: others take the time"),
+    ("keys/file", "Instant::now", "behind `key-file`: counts how long ago a file was looked at"),
+    ("keys/file", ".elapsed()", "the same"),
+    (
+        "keys/file",
+        "SystemClock.now",
+        "the same: how old a change is goes by the file system's time",
+    ),
+    ("replay/redis", "Instant::now", "behind `redis`: how old a connection is"),
+    ("replay/redis", ".elapsed()", "the same"),
+    ("replay/redis", "tokio::time", "the same: how long an answer may take"),
+    ("keys/cache", ".time_to_live(", "behind `key-cache`: how long an answer is remembered"),
 ];
 
 type Module = Vec<String>;
@@ -157,6 +185,19 @@ fn the_protocol_is_pure() {
     let elsewhere = |word: &&str| files.values().any(|code| code.contains(*word));
     let found = IMPURE.iter().filter(|word| elsewhere(word)).count();
     assert!(found > 7, "{found} of {} words are found anywhere", IMPURE.len());
+}
+
+/// On `wasm32-unknown-unknown` reading one panics.
+#[test]
+fn nothing_reads_a_clock_but_what_is_handed_one() {
+    let files = files();
+    let read = |word: &str| {
+        let readers = files.iter().filter(|(_, code)| code.contains(word));
+        readers.map(|(module, _)| (module.join("/"), word.to_owned())).collect::<Vec<_>>()
+    };
+    let found: BTreeSet<_> = CLOCKS.iter().flat_map(|word| read(word)).collect();
+    let known = READERS.map(|(file, word, _)| (file.to_owned(), word.to_owned()));
+    assert_eq!(found, known.into());
 }
 
 #[test]

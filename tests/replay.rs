@@ -2,8 +2,8 @@
 
 use crate::common::services::Slow;
 use crate::common::{
-    self, Counting, ID, Random, at, call, clock, credentials, get, presigned, read_error, signed,
-    signed_at, signer, verifier, verify_layer,
+    self, Counting, ID, Random, Told, at, call, clock, credentials, get, presigned, read_error,
+    signed, signed_at, signer, verifier, verify_layer,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use std::convert::Infallible;
@@ -16,7 +16,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_fc::clock::FixedClock;
 use tower_fc::protocol::Schemes;
-use tower_fc::replay::{AsyncReplay, MemoryReplayGuard, ReplayGuard, ReplayLayer};
+use tower_fc::replay::{
+    AsyncReplay, AsyncReplayGuard, MemoryReplayGuard, ReplayGuard, ReplayLayer,
+};
 use tower_fc::replay::{Claimed, Replay, ReplayClaim, ReplayGuardError, ReplayGuardErrorKind};
 use tower_fc::response::FcResponse;
 use tower_fc::response::ResponseBody;
@@ -457,6 +459,97 @@ async fn what_ceased_to_verify_before_it_is_claimed_is_refused() {
         assert_eq!(refusal(&call(&mut service, request).await.unwrap()), expected, "{late}");
     }
     assert_eq!(inner.calls(), 1);
+}
+
+/// Claims that reach their store late: by then it may have forgotten the first one.
+#[tokio::test]
+async fn what_ceases_to_verify_while_a_guard_is_awaited_is_refused() {
+    let once = || presigned(get("/a"), credentials(), 60);
+    let header = || signed_at(get("/a"), Scheme::Fc, at(-840));
+    for (name, request) in [("presigned", &once as &dyn Fn() -> _), ("header", &header)] {
+        let (now, late) = (Arc::new(AtomicU64::new(common::NOW)), Arc::new(AtomicU64::new(0)));
+        let time = Arc::clone(&now);
+        let clock = Arc::new(move || UNIX_EPOCH + Duration::from_secs(time.load(Ordering::SeqCst)));
+        let guard = Distant { memory: memory(), now: Arc::clone(&now), late: Arc::clone(&late) };
+        let replay = ReplayLayer::new(guard).with_clock(Arc::clone(&clock)).with_presigned();
+        let inner = Counting::default();
+        let verifier = verifier().with_schemes(Schemes::all());
+        let mut service = ServiceBuilder::new()
+            .layer(VerifyLayer::new(verifier).with_clock(clock))
+            .layer(replay.awaiting_guard())
+            .service(inner.clone());
+        assert_eq!(refusal(&call(&mut service, request()).await.unwrap()), None, "{name}");
+        for (seconds, seconds_late, expected) in [
+            (58, 1, RejectionKind::Replayed),
+            // It is forgotten a minute after it ended.
+            (59, 600, RejectionKind::RequestTimeTooSkewed),
+        ] {
+            now.store(common::NOW + seconds, Ordering::SeqCst);
+            late.store(seconds_late, Ordering::SeqCst);
+            let response = call(&mut service, request()).await.unwrap();
+            assert_eq!(refusal(&response), Some(expected), "{name}, {seconds}");
+            assert_eq!(inner.calls(), 1, "{name}, {seconds}");
+        }
+    }
+}
+
+/// A guard that claims take some seconds to reach.
+struct Distant {
+    memory: Arc<MemoryReplayGuard>,
+    now: Arc<AtomicU64>,
+    late: Arc<AtomicU64>,
+}
+
+impl AsyncReplayGuard for Distant {
+    async fn claim(&self, claim: ReplayClaim) -> Result<Claimed, ReplayGuardError> {
+        tokio::task::yield_now().await;
+        self.now.fetch_add(self.late.load(Ordering::SeqCst), Ordering::SeqCst);
+        let now = UNIX_EPOCH + Duration::from_secs(self.now.load(Ordering::SeqCst));
+        self.memory.claim(ReplayClaim::new(*claim.key(), now, now + claim.duration()))
+    }
+}
+
+#[tokio::test]
+async fn an_observer_is_told_of_what_is_refused_and_of_nothing_else() {
+    async fn check<S, B>(told: Told, replay: impl Layer<Counting, Service = S>)
+    where
+        S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+    {
+        let verify = verify_layer().with_mode(Mode::Optional);
+        let mut service = verify.layer(replay.layer(Counting::default()));
+        let request = signed(get("/a"));
+        for request in [request.clone(), get("/"), signed(get("/b"))] {
+            call(&mut service, request).await.unwrap();
+            assert_eq!(told.take(), [""; 0]);
+        }
+        call(&mut service, request.clone()).await.unwrap();
+        assert_eq!(told.take(), [format!("Replayed of {ID}")]);
+        // No VerifyLayer is outside.
+        let response = call(service.get_mut(), request).await.unwrap();
+        assert_eq!(refusal(&response), Some(RejectionKind::NotLookedAt));
+        assert_eq!(told.take(), ["NotLookedAt of nobody"]);
+    }
+    let told = Told::default();
+    let replay = ReplayLayer::new(memory()).with_observer(told.observer()).with_clock(clock());
+    check(told.clone(), replay).await;
+    let guard = Slow(MemoryReplayGuard::new(100));
+    let replay = ReplayLayer::new(guard).with_observer(told.observer()).with_clock(clock());
+    check(told.clone(), replay.awaiting_guard()).await;
+
+    // What cannot be decided, and what has ended.
+    let unavailable =
+        Recording { fails: Some(ReplayGuardErrorKind::Unavailable), ..Recording::default() };
+    for (seconds, expected) in [(0, "ReplayStoreUnavailable"), (901, "RequestTimeTooSkewed")] {
+        let clock = FixedClock::at(at(seconds));
+        let guard = Slow(unavailable.clone());
+        let replay = ReplayLayer::new(guard).with_observer(told.observer()).with_clock(clock);
+        let mut service = verify_layer().layer(replay.awaiting_guard().layer(Counting::default()));
+        call(&mut service, signed(get("/a"))).await.unwrap();
+        let replay = ReplayLayer::new(unavailable.clone()).with_observer(told.observer());
+        let mut service = verify_layer().layer(replay.with_clock(clock).layer(Counting::default()));
+        call(&mut service, signed(get("/a"))).await.unwrap();
+        assert_eq!(told.take(), [(); 2].map(|()| format!("{expected} of {ID}")));
+    }
 }
 
 #[tokio::test]

@@ -21,15 +21,17 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tower::{Layer, Service, ServiceBuilder, service_fn};
 use tower_fc::error::ErrorKind;
 use tower_fc::protocol::Schemes;
-use tower_fc::replay::{AsyncReplayGuard, ReplayLayer};
-use tower_fc::replay::{Claimed, FailMode, RedisReplayGuard, ReplayClaim, ReplayGuardErrorKind};
+use tower_fc::replay::{
+    AsyncReplayGuard, Claimed, FailMode, RedisReplayGuard, ReplayClaim, ReplayGuardError,
+    ReplayGuardErrorKind, ReplayLayer,
+};
 use tower_fc::{Presigner, Rejection, RejectionKind, Signer, VerifiedCaller, VerifyLayer};
 
 const HALF_AN_HOUR: Duration = Duration::from_secs(30 * 60);
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         a_connection_that_fell_silent_is_replaced,
         a_server_that_gives_errors_is_asked_again_and_not_flooded_with_connections,
         a_full_redis_refuses_whatever_the_fail_mode_and_keeps_what_it_has,
+        a_redis_that_answers_with_an_error_refuses_whatever_the_fail_mode,
         guards_with_other_prefixes_share_nothing,
     ];
     let alone = named![
@@ -457,7 +460,14 @@ async fn a_redis_that_is_killed_and_restarted_under_load_loses_no_decision() {
 async fn while_redis_is_away_requests_are_refused_at_once_or_pass_by_choice() {
     let mut redis = Redis::start(&[]);
     let mut closed = stack(ReplayLayer::new(redis.guard()));
-    let mut open = stack(ReplayLayer::new(redis.guard().with_fail_mode(FailMode::Open)));
+    let told = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&told);
+    let observe = move |error: &ReplayGuardError| {
+        assert_eq!(error.kind(), ReplayGuardErrorKind::Unavailable);
+        count.fetch_add(1, Ordering::SeqCst);
+    };
+    let guard = redis.guard().with_fail_mode(FailMode::Open).with_observer(observe);
+    let mut open = stack(ReplayLayer::new(guard));
     // One that never saw it.
     redis.kill();
     let unavailable = Some(RejectionKind::ReplayStoreUnavailable);
@@ -470,12 +480,14 @@ async fn while_redis_is_away_requests_are_refused_at_once_or_pass_by_choice() {
     for _ in 0..3 {
         assert_eq!(refusal(&call(&mut open, request.clone()).await.unwrap()), None);
     }
+    assert_eq!(told.load(Ordering::SeqCst), 3, "of each that passed undecided");
     redis.restart();
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(refusal(&call(&mut closed, fresh("/a")).await.unwrap()), None);
     assert_eq!(refusal(&call(&mut open, request.clone()).await.unwrap()), None);
     let replayed = Some(RejectionKind::Replayed);
     assert_eq!(refusal(&call(&mut open, request).await.unwrap()), replayed);
+    assert_eq!(told.load(Ordering::SeqCst), 3);
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -589,6 +601,19 @@ async fn a_full_redis_refuses_whatever_the_fail_mode_and_keeps_what_it_has() {
         redis.ask::<String>("CONFIG SET maxmemory 0");
         assert_eq!(guard.claim(claim([1; 32])).await.unwrap(), Claimed::Already);
         assert_eq!(guard.claim(claim([2; 32])).await.unwrap(), Claimed::First);
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn a_redis_that_answers_with_an_error_refuses_whatever_the_fail_mode() {
+    let redis = Redis::start(&[]);
+    // As after a failover: READONLY.
+    redis.ask::<String>("REPLICAOF 127.0.0.1 1");
+    for mode in [FailMode::Closed, FailMode::Open] {
+        let observe = |error: &ReplayGuardError| panic!("nothing passes: {error:?}");
+        let guard = redis.guard().with_fail_mode(mode).with_observer(observe);
+        let error = guard.claim(claim([1; 32])).await.unwrap_err();
+        assert_eq!(error.kind(), ReplayGuardErrorKind::Refused, "{mode:?}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! `SignMiddleware` in a real reqwest client, against a real server.
 
 use crate::common::{
-    self, ID, TOKEN, clock, credentials, full_headers, key, only, serve, signer,
+    self, HEADER_SCHEMES, ID, TOKEN, clock, credentials, full_headers, key, only, serve, signer,
     temporary_credentials, ticking, verifier,
 };
 use axum::Router;
@@ -217,6 +217,69 @@ async fn a_redirect_does_not_carry_the_token_to_a_stranger_with_the_recommended_
     }
 }
 
+/// Follows a redirect above the middleware that signs, with the headers of the first request.
+struct Follow;
+
+#[async_trait::async_trait]
+impl Middleware for Follow {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        let mut again = request.try_clone().unwrap();
+        let response = next.clone().run(request, extensions).await?;
+        let Some(location) = response.headers().get(header::LOCATION) else { return Ok(response) };
+        let location = location.to_str().unwrap();
+        *again.url_mut() = response.url().join(location).unwrap();
+        next.run(again, extensions).await
+    }
+}
+
+#[tokio::test]
+async fn for_named_origins_a_redirect_that_is_followed_takes_nothing_of_a_signature_elsewhere() {
+    let journal = Journal::default();
+    let noted = journal.clone();
+    let stranger = serve(Router::new().fallback(move |request: AxumRequest| async move {
+        noted.note(request.headers());
+    }))
+    .await;
+    let target = format!("http://{stranger}/collect");
+    let app = Router::new()
+        .route("/away", get(move || std::future::ready(Redirect::temporary(&target))))
+        .route("/near", get(async || Redirect::temporary("/here")))
+        .route("/here", get(async || "here"))
+        .layer(VerifyLayer::new(verifier().with_schemes(Schemes::all())));
+    let address = serve(app).await;
+    for scheme in HEADER_SCHEMES {
+        let signer = Signer::new(temporary_credentials()).with_scheme(scheme).unwrap().with_nonce();
+        let origin = format!("http://{address}");
+        let sign = SignMiddleware::for_origins(signer, [&origin]).unwrap();
+        let client = ClientBuilder::new(plain()).with(Follow).with(sign.clone()).build();
+        let send = async |path: &str| {
+            let request = client.get(format!("{origin}{path}")).header("accept", "text/plain");
+            request.send().await.unwrap()
+        };
+        assert_eq!(send("/near").await.text().await.unwrap(), "here", "{scheme}: signed twice");
+        assert_eq!(send("/away").await.status(), 200, "{scheme}");
+        let got = journal.take().pop().unwrap();
+        let mut names: Vec<_> = got.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["accept", "host"], "{scheme}");
+
+        // And with the headers of an earlier attempt.
+        let request = client.get(format!("{origin}/here")).header("accept", "text/plain");
+        let mut request = request.build().unwrap();
+        sign.sign(&mut request).unwrap();
+        assert_eq!(request.headers().len(), 5, "{scheme}");
+        *request.url_mut() = format!("http://{stranger}/collect").parse().unwrap();
+        sign.sign(&mut request).unwrap();
+        let own = HeaderMap::from_iter([(header::ACCEPT, "text/plain".parse().unwrap())]);
+        assert_eq!(request.headers(), &own, "{scheme}");
+    }
+}
+
 #[tokio::test]
 async fn nothing_else_of_the_request_changes() {
     let sign = SignMiddleware::new(credentials()).with_clock(clock());
@@ -293,6 +356,11 @@ async fn acs_signs_the_accept_header_and_so_wants_one() {
     assert!(error.to_string().contains("accept"), "{error}");
     let response = client.get(&url).header(header::ACCEPT, "text/plain").send().await.unwrap();
     assert_eq!(response.text().await.unwrap(), format!("{ID} GET /a 0"));
+    // But for what is not signed.
+    let other = SignMiddleware::for_origins(signer(Scheme::Acs), ["http://demo.example"]).unwrap();
+    let mut request = client.get(&url).build().unwrap();
+    other.sign(&mut request).unwrap();
+    assert!(request.headers().is_empty());
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ use tower_fc::keys::{Keys, VerifyingKey};
 use tower_fc::protocol::{Dialect, Schemes};
 use tower_fc::replay::{MemoryReplayGuard, ReplayGuard as _, ReplayLayer};
 use tower_fc::replay::{ReplayClaim, ReplayGuardError};
+use tower_fc::response::Outcome;
 use tower_fc::verify::Mode;
 use tower_fc::{
     Credentials, Presigner, Rejection, RejectionKind, Scheme, SignLayer, Signer, StaticKeys,
@@ -444,20 +445,22 @@ async fn what_a_server_knows_of_a_request_prints_neither_its_token_nor_its_signa
         let (printed, seen) =
             (Arc::new(Mutex::new(Printed::default())), Arc::new(AtomicUsize::new(0)));
         let (note, count) = (Arc::clone(&printed), Arc::clone(&seen));
+        let observe = move |outcome: Outcome<'_>| {
+            note.lock().unwrap().debug("Outcome", &outcome);
+            count.fetch_add(1, Ordering::SeqCst);
+        };
         let verify = VerifyLayer::new(verifier)
             .with_clock(clock())
             .with_mode(Mode::Optional)
             .with_exemption(|_, uri| uri.path() == "/health")
-            .with_observer(move |outcome| {
-                note.lock().unwrap().debug("Outcome", &outcome);
-                count.fetch_add(1, Ordering::SeqCst);
-            });
-        let digest = CheckDigestLayer::new();
+            .with_observer(observe.clone());
+        let digest = CheckDigestLayer::new().with_observer(observe);
         let mut service = verify.layer(digest.layer(service_fn(
             |request: Request<CheckedBody<Full<Bytes>>>| async move {
                 let caller = request.extensions().get::<VerifiedCaller>().cloned();
+                let before = format!("{:?}", request.body());
                 let body = request.into_body().collect().await.err();
-                Ok::<_, Infallible>(Response::new(format!("{caller:?} {body:?}")))
+                Ok::<_, Infallible>(Response::new(format!("{caller:?} {before} {body:?}")))
             },
         )));
 
@@ -485,7 +488,8 @@ async fn what_a_server_knows_of_a_request_prints_neither_its_token_nor_its_signa
         }
         let mut printed = printed.lock().unwrap();
         printed.debug("Verify", &service);
-        assert_eq!(seen.load(Ordering::SeqCst), 4);
+        // The body of the first one, too.
+        assert_eq!(seen.load(Ordering::SeqCst), 5);
         let text = |what| printed.0.iter().any(|(_, text)| text.contains(what));
         assert!(text("Verified(") && text("Refused(") && text("Anonymous") && text("Exempt"));
         assert!(text("BodyDigestMismatch"));

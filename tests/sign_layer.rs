@@ -1,8 +1,8 @@
 //! `SignLayer` and `AsyncSignLayer` in tower stacks.
 
 use crate::common::{
-    ID, TOKEN, at, call, clock, credentials, full_headers, only, signer, temporary_credentials,
-    ticking, verifier,
+    DATE, HEADER_SCHEMES, ID, TOKEN, at, call, clock, credentials, full_headers, get, only, signer,
+    temporary_credentials, ticking, verifier,
 };
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -489,5 +489,87 @@ async fn a_request_without_room_for_a_signature_is_not_sent() {
     let error = call(&mut sign, request).await.unwrap_err();
     let error = BoxError::from(error).downcast::<Error>().unwrap();
     assert_eq!(error.kind(), ErrorKind::TooManyHeaders);
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+/// What a client for one origin sends there, elsewhere, and nowhere.
+async fn signs_for_demo_example_only<S>(mut client: S, seen: &Seen)
+where
+    S: Service<Request<()>, Response = Response<()>, Error = SignError<Infallible>>,
+{
+    // What the caller sets.
+    let own = [("accept", "text/plain"), ("content-type", "text/plain"), ("x-own", "1")];
+    let own: HeaderMap = own
+        .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+        .into_iter()
+        .collect();
+    let mut send = async |uri: &str, headers: HeaderMap| {
+        let mut request = get(uri);
+        *request.headers_mut() = headers;
+        call(&mut client, request).await.map(|_| seen.lock().unwrap().pop().unwrap())
+    };
+    let with = |name: &'static str, value: &str| {
+        let mut headers = own.clone();
+        headers.insert(name, value.parse().unwrap());
+        headers
+    };
+
+    let sent = send("https://demo.example/a", own.clone()).await.unwrap();
+    assert_eq!(sent.len(), own.len() + 4, "signature, date, token and nonce: {sent:?}");
+    for uri in [
+        "https://evil.example/a",
+        "https://demo.example.evil.example/a",
+        "https://evil.example/demo.example",
+        "http://demo.example/a",
+        "https://demo.example:8443/a",
+    ] {
+        // A redirect that is followed outside of the layer, from which the caller's headers come.
+        assert_eq!(send(uri, own.clone()).await.unwrap(), own, "{uri}");
+        // And one that repeats what was sent.
+        assert_eq!(send(uri, sent.clone()).await.unwrap(), own, "{uri}");
+        // What is not of a signature is the caller's.
+        for (name, value) in
+            [("authorization", "Bearer abc"), ("date", DATE), ("host", "a.example")]
+        {
+            let headers = with(name, value);
+            assert_eq!(send(uri, headers.clone()).await.unwrap(), headers, "{uri}");
+        }
+    }
+    // Where there is no authority, `host` says where it goes.
+    let near = send("/a", with("host", "demo.example")).await.unwrap();
+    assert!(near.contains_key("authorization"));
+    assert_eq!(
+        send("/a", with("host", "evil.example")).await.unwrap(),
+        with("host", "evil.example")
+    );
+    let error = send("/a", own.clone()).await.unwrap_err();
+    let SignError::Signing(error) = error else { panic!("{error:?}") };
+    assert_eq!(error.kind(), ErrorKind::InvalidUri);
+    assert!(error.to_string().contains("names no origin"), "{error}");
+    assert!(seen.lock().unwrap().is_empty(), "it is not sent");
+}
+
+#[tokio::test]
+async fn for_named_origins_nothing_of_a_signature_reaches_any_other() {
+    for scheme in HEADER_SCHEMES {
+        let seen = Seen::default();
+        let signer =
+            || Signer::new(temporary_credentials()).with_scheme(scheme).unwrap().with_nonce();
+        let sign = SignLayer::for_origins(signer(), ["https://demo.example"]).unwrap();
+        signs_for_demo_example_only(sign.clone().layer(recorder(&seen)), &seen).await;
+        let awaiting = sign.awaiting_credentials();
+        signs_for_demo_example_only(awaiting.layer(recorder(&seen)), &seen).await;
+    }
+}
+
+#[tokio::test]
+async fn elsewhere_awaited_credentials_are_not_even_asked_for() {
+    let provider = || async { Err::<Credentials, _>(Error::provider("the vault is sealed")) };
+    let sign = SignLayer::for_origins(Signer::new(provider), ["https://demo.example"]).unwrap();
+    let seen = Seen::default();
+    let mut service = sign.awaiting_credentials().layer(recorder(&seen));
+    call(&mut service, get("https://evil.example/")).await.unwrap();
+    assert!(seen.lock().unwrap().pop().unwrap().is_empty());
+    assert!(call(&mut service, get("https://demo.example/")).await.is_err());
     assert!(seen.lock().unwrap().is_empty());
 }

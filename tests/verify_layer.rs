@@ -3,8 +3,9 @@
 use crate::common::bodies::{Passed, Pieces};
 use crate::common::services::{greeter, text, unreachable};
 use crate::common::{
-    EMPTY_SHA256, ID, SECRET, at, call, clock, credentials, get, key, presigned, read, read_error,
-    refusal, signed, signed_at, signed_by, temporary_credentials, verifier, verify_layer,
+    EMPTY_SHA256, ID, SECRET, Told, at, call, clock, credentials, get, key, presigned, read,
+    read_error, refusal, signed, signed_at, signed_by, temporary_credentials, verifier,
+    verify_layer,
 };
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
@@ -14,8 +15,8 @@ use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_fc::clock::FixedClock;
@@ -632,26 +633,13 @@ async fn the_error_of_the_inner_service_of_awaited_keys_passes_unchanged() {
 
 #[tokio::test]
 async fn an_observer_is_told_what_becomes_of_every_request() {
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let observe = {
-        let told = Arc::clone(&told);
-        move |outcome: tower_fc::verify::Outcome<'_>| {
-            use tower_fc::verify::Outcome;
-            told.lock().unwrap().push(match outcome {
-                Outcome::Verified(caller) => {
-                    format!("{} {}", caller.access_key_id(), caller.key_position())
-                }
-                Outcome::Refused(rejection) => format!("{:?}", rejection.kind()),
-                other => format!("{other:?}"),
-            });
-        }
-    };
+    let told = Told::default();
     let key = |secret: &str| VerifyingKey::new(secret).unwrap();
     let keys = StaticKeys::new().with_key(ID, key("old")).with_key(ID, key("new"));
     let layer = VerifyLayer::new(Verifier::new(keys))
         .with_mode(Mode::Optional)
         .with_exemption(|_, uri| uri.path() == "/health")
-        .with_observer(observe);
+        .with_observer(told.observer());
     let mut service = layer.layer(greeter());
     let signed = |secret: &str| {
         let signer = Signer::new(Credentials::new(ID, secret).unwrap());
@@ -663,9 +651,9 @@ async fn an_observer_is_told_what_becomes_of_every_request() {
     let expected = [
         format!("{ID} 0"),
         format!("{ID} 1"),
-        "SignatureMismatch".into(),
+        format!("SignatureMismatch of {ID}"),
         "Anonymous".into(),
         "Exempt".into(),
     ];
-    assert_eq!(*told.lock().unwrap(), expected);
+    assert_eq!(told.take(), expected);
 }

@@ -40,7 +40,6 @@
 //! # }
 //! ```
 
-use crate::clock::{Clock, SystemClock};
 use crate::protocol::{Rejection, RejectionKind, VerifiedCaller};
 use crate::response::{FcResponse, RejectionResponse};
 use ::axum::body::Body;
@@ -125,7 +124,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for VerifiedCaller {
 ///
 /// Answered as [`FcResponse`] answers
 /// [`RejectionKind::MissingCredentials`]: 403 and `MissingRequiredHeader`, with the
-/// [`Rejection`] in the extensions of the response. Another answer of the layer
+/// [`Rejection`] in the extensions of the response. An extractor is handed no clock: there are
+/// zeros for the time in the `x-fc-request-id`. Another answer of the layer
 /// ([`with_rejection_response`](crate::VerifyLayer::with_rejection_response)) is not
 /// known here; take an `Option<VerifiedCaller>` where that matters.
 ///
@@ -158,8 +158,7 @@ impl NotVerified {
         let rejection = Rejection::new(
             RejectionKind::MissingCredentials,
             "required HTTP header Authorization was not specified, or was not verified",
-        )
-        .at(SystemClock.now());
+        );
         let response = Box::new(FcResponse.rejection_response(&rejection, parts));
         Self { rejection, response }
     }

@@ -13,15 +13,17 @@
 //! # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! # let address = listener.local_addr()?;
 //! # tokio::spawn(axum::serve(listener, app).into_future());
-//! let sign = SignMiddleware::new(Credentials::new("LTAI5tExample", "secret")?);
+//! # let origin = format!("http://{address}");
+//! let credentials = Credentials::new("LTAI5tExample", "secret")?;
+//! let sign = SignMiddleware::for_origins(credentials, [&origin])?;
 //! let plain = reqwest::Client::builder().redirect(Policy::none()).build()?;
 //! let client = reqwest_middleware::ClientBuilder::new(plain.clone())
 //!     // A retry middleware goes here, before the one that signs.
 //!     .with(sign)
 //!     .build();
 //!
-//! // `address` is that of a server behind a VerifyLayer.
-//! let url = format!("http://{address}/hello?name=you");
+//! // `origin` is that of a server behind a VerifyLayer.
+//! let url = format!("{origin}/hello?name=you");
 //! assert_eq!(client.get(&url).send().await?.status(), 200);
 //! assert_eq!(plain.get(&url).send().await?.status(), 403);
 //! # Ok(())
@@ -39,7 +41,9 @@
 //! Build the client with `redirect(Policy::none())`. reqwest follows redirects below
 //! all middlewares: it repeats the old signature for a target it was not made for, and it
 //! takes `authorization` away when the origin changes, but neither
-//! `x-fc-security-token` nor `x-acs-security-token`, which so reach a stranger.
+//! `x-fc-security-token` nor `x-acs-security-token`, which so reach a stranger. Follow them in a
+//! middleware above: each request is then signed for its own target, and with
+//! [`SignMiddleware::for_origins`] for no stranger.
 //!
 //! # What the client adds
 //!
@@ -129,16 +133,16 @@ impl<C: Clock> SignMiddleware<C> {
     /// The request is left as it was.
     pub fn sign(&self, request: &mut Request) -> Result<(), Error> {
         let uri = uri_of(request)?;
-        if self.signer.scheme() == Scheme::Acs && !request.headers().contains_key(ACCEPT) {
-            let rule = "the scheme acs signs the accept header, and reqwest adds one after \
-                        signing: set it on the request";
-            return Err(Error::new(ErrorKind::InvalidSetting, rule));
-        }
         let (method, headers) = (request.method(), request.headers());
         let head = RequestRef { method, uri: &uri, headers };
         if !self.origins.contain(head)? {
             unsign(request.headers_mut());
             return Ok(());
+        }
+        if self.signer.scheme() == Scheme::Acs && !headers.contains_key(ACCEPT) {
+            let rule = "the scheme acs signs the accept header, and reqwest adds one after \
+                        signing: set it on the request";
+            return Err(Error::new(ErrorKind::InvalidSetting, rule));
         }
         self.signer.signature_now(head, self.clock.now())?.set(request.headers_mut())
     }

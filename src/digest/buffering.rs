@@ -27,6 +27,10 @@ impl BufferedBody {
     pub fn trailers(&self) -> Option<&HeaderMap> {
         self.trailers.as_ref()
     }
+
+    pub(super) fn without_trailers(self) -> Self {
+        Self { trailers: None, ..self }
+    }
 }
 
 impl Body for BufferedBody {

@@ -1,13 +1,19 @@
 use super::policy::Expected;
 use crate::error::BoxError;
 use crate::protocol::crypto::hash::Hash;
+use crate::protocol::{Rejection, VerifiedCaller};
+use crate::response::{Observer, Outcome};
 
 /// Comparing a body with its digest while it streams.
 #[derive(Debug)]
 pub(super) struct Check {
     expected: Expected,
     state: State,
+    told: Option<Box<Told>>,
 }
+
+/// Who is told of a body that is wrong, and who signed its digest.
+pub(super) type Told = (Observer, VerifiedCaller);
 
 #[derive(Debug)]
 enum State {
@@ -19,13 +25,13 @@ enum State {
 }
 
 impl Check {
-    pub(super) fn new(expected: Expected) -> Self {
+    pub(super) fn new(expected: Expected, told: Option<Box<Told>>) -> Self {
         // A body that has to be empty is right until a byte of it comes.
         let state = match expected.is_of_nothing() {
             true => State::Right,
             false => State::Hashing(Hash::new(expected.algorithm)),
         };
-        Self { expected, state }
+        Self { expected, state, told }
     }
 
     pub(super) fn has_passed(&self) -> bool {
@@ -61,7 +67,12 @@ impl Check {
             State::Wrong => false,
         };
         if !is_right {
-            return Err(self.expected.mismatch().into());
+            let mismatch = self.expected.mismatch();
+            if let Some((observer, caller)) = self.told.as_deref() {
+                let rejection = Rejection::from(mismatch.clone()).at(caller.verified_at());
+                observer.tell(Outcome::Refused(&rejection.by(caller.access_key_id())));
+            }
+            return Err(mismatch.into());
         }
         self.state = State::Right;
         Ok(())

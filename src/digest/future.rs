@@ -1,6 +1,6 @@
 use super::body::CheckedBody;
 use super::buffering::{Buffering, Unheld};
-use super::layer::refuse;
+use super::layer::CheckDigestLayer;
 use super::policy::Expected;
 use crate::protocol::{Rejection, RejectionKind};
 use crate::response::{RejectionResponse, ResponseBody, ResponseFuture};
@@ -31,7 +31,7 @@ pin_project! {
             expected: Expected,
             parts: Option<Parts>,
             service: S,
-            response: R,
+            layer: CheckDigestLayer<R>,
         },
         Answering { #[pin] future: ResponseFuture<F> },
     }
@@ -50,10 +50,10 @@ impl<S, F, B, R> BufferedCheckFuture<S, F, B, R> {
         expected: Expected,
         parts: Parts,
         service: S,
-        response: R,
+        layer: CheckDigestLayer<R>,
     ) -> Self {
         let parts = Some(parts);
-        Self { kind: Kind::Buffering { buffering, expected, parts, service, response } }
+        Self { kind: Kind::Buffering { buffering, expected, parts, service, layer } }
     }
 
     pub(super) fn answering(future: ResponseFuture<F>) -> Self {
@@ -72,9 +72,9 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut kind = self.project().kind;
         loop {
-            let (buffering, expected, parts, service, response) = match kind.as_mut().project() {
-                KindProj::Buffering { buffering, expected, parts, service, response } => {
-                    (buffering, expected, parts, service, response)
+            let (buffering, expected, parts, service, layer) = match kind.as_mut().project() {
+                KindProj::Buffering { buffering, expected, parts, service, layer } => {
+                    (buffering, expected, parts, service, layer)
                 }
                 KindProj::Answering { future } => return future.poll(cx),
             };
@@ -92,10 +92,11 @@ where
             let Some(parts) = parts.take() else { return Poll::Pending };
             let future = match checked {
                 Ok(body) => {
-                    let request = Request::from_parts(parts, CheckedBody::buffered(body));
+                    let body = CheckedBody::buffered(body, layer.trailers);
+                    let request = Request::from_parts(parts, body);
                     ResponseFuture::inner(service.call(request))
                 }
-                Err(rejection) => ResponseFuture::refused(refuse(rejection, response, &parts)),
+                Err(rejection) => ResponseFuture::refused(layer.refuse(rejection, &parts)),
             };
             kind.set(Kind::Answering { future });
         }

@@ -1,6 +1,6 @@
 use super::policy::BodyPolicy;
 use crate::protocol::{Rejection, VerifiedCaller};
-use crate::response::{FcResponse, RejectionResponse, answer};
+use crate::response::{FcResponse, Observer, Outcome, RejectionResponse};
 use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
@@ -10,18 +10,24 @@ use std::time::UNIX_EPOCH;
 ///
 /// Memory stays constant, whatever the size of the body. The inner service reads a
 /// [`CheckedBody`](super::CheckedBody), and must not act upon it for good before it has
-/// come to its end without an error. To have it called for right bodies only, see
-/// [`CheckDigestLayer::buffered`]. [The module](crate::digest) has an example.
+/// come to its end without an error; what reads a wrong one answers, as axum's `Json` does with
+/// [400](crate::digest#what-a-wrong-body-is-answered-with). To have it called for right bodies
+/// only, see [`CheckDigestLayer::buffered`]. [The module](crate::digest) has an example.
 ///
 /// Put it *inside* [`VerifyLayer`](crate::VerifyLayer), whose
 /// [`VerifiedCaller`](crate::VerifiedCaller) it needs: a request that no such layer looked at is
 /// answered with 500. Put it outside whatever decompresses or rewrites the body. What cannot be
 /// right is refused without reading the body and without calling the inner service; a
 /// refusal has its [`Rejection`](crate::Rejection) in the extensions of the response.
-#[derive(Clone, Copy, Debug, Default)]
+///
+/// A request that is refused leaves the inner service ready, with what it holds for that: see
+/// [`release`](crate::release) for where that matters.
+#[derive(Clone, Debug, Default)]
 pub struct CheckDigestLayer<R = FcResponse> {
     pub(super) policy: BodyPolicy,
+    pub(super) trailers: bool,
     pub(super) response: R,
+    pub(super) observer: Observer,
 }
 
 impl CheckDigestLayer {
@@ -38,9 +44,27 @@ impl<R> CheckDigestLayer<R> {
         Self { policy, ..self }
     }
 
+    /// Lets the trailers of requests pass, which are dropped by default.
+    ///
+    /// Insecure: no signature and no digest covers them, and whoever passes a request on can
+    /// set, change and remove them. (The trailers of gRPC are those of responses.)
+    #[must_use]
+    pub fn with_insecure_trailers(self) -> Self {
+        Self { trailers: true, ..self }
+    }
+
+    /// Tells `observe` of every request that is refused here, and of every body that turns out
+    /// wrong while it streams: as [`Outcome::Refused`], and of no other. It should do no more
+    /// than count.
+    #[must_use]
+    pub fn with_observer(self, observe: impl Fn(Outcome<'_>) + Send + Sync + 'static) -> Self {
+        Self { observer: Observer::new(observe), ..self }
+    }
+
     /// Answers refusals in another way than [`FcResponse`].
     pub fn with_rejection_response<T: RejectionResponse>(self, response: T) -> CheckDigestLayer<T> {
-        CheckDigestLayer { policy: self.policy, response }
+        let Self { policy, trailers, observer, .. } = self;
+        CheckDigestLayer { policy, trailers, response, observer }
     }
 
     /// Reads each body that is to be checked into memory, up to so many bytes, and
@@ -59,19 +83,20 @@ impl<R> CheckDigestLayer<R> {
 /// pass unread.
 ///
 /// While a body is read, the inner service is kept ready for it: a slow client holds a
-/// place in a concurrency limit inside of this. Put a timeout outside.
-#[derive(Clone, Copy, Debug)]
+/// place in a concurrency limit inside of this. And a request that was in time when its head came
+/// is not looked at again when its body has: one that ends meanwhile is served. Put a timeout
+/// outside.
+#[derive(Clone, Debug)]
 pub struct BufferedCheckDigestLayer<R = FcResponse> {
     pub(super) layer: CheckDigestLayer<R>,
     pub(super) limit: usize,
 }
 
-/// The response to a refused request, as of when it was verified.
-pub(super) fn refuse(
-    rejection: Rejection,
-    response: &impl RejectionResponse,
-    parts: &Parts,
-) -> Box<Response<Bytes>> {
-    let caller = parts.extensions.get::<VerifiedCaller>();
-    answer(rejection, caller.map_or(UNIX_EPOCH, VerifiedCaller::verified_at), response, parts)
+impl<R: RejectionResponse> CheckDigestLayer<R> {
+    /// The response to a refused request, as of when it was verified.
+    pub(super) fn refuse(&self, rejection: Rejection, parts: &Parts) -> Box<Response<Bytes>> {
+        let caller = parts.extensions.get::<VerifiedCaller>();
+        let now = caller.map_or(UNIX_EPOCH, VerifiedCaller::verified_at);
+        self.observer.answer(rejection, now, &self.response, parts)
+    }
 }

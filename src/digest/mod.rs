@@ -62,6 +62,32 @@
 //! # }
 //! ```
 //!
+//! # In axum
+//!
+//! The last `layer` is the outermost: see [the order](crate::verify#order).
+//!
+//! ```
+//! # use axum::{Router, routing::post};
+//! # use tower_fc::digest::CheckDigestLayer;
+//! # use tower_fc::{StaticKeys, Verifier, VerifyLayer};
+//! # let verifier = Verifier::new(StaticKeys::new());
+//! let app: Router = Router::new()
+//!     .route("/", post(async |body: String| body))
+//!     .layer(CheckDigestLayer::new())
+//!     .layer(VerifyLayer::new(verifier));
+//! ```
+//!
+//! # What a wrong body is answered with
+//!
+//! Where it is seen beforehand, and with [`CheckDigestLayer::buffered`]: 403. Where it streams,
+//! by what reads it, for which it is a body that breaks off. axum's extractors (`Json`, `Bytes`,
+//! `String`) answer 400 then, as they do when a connection is lost, and the handler is
+//! not called. A handler that is to tell them apart takes a `Result` of the extractor and finds
+//! [`BodyDigestMismatch`] among the sources of the error. The observer
+//! ([`CheckDigestLayer::with_observer`]) is told either way, as soon as it is found out.
+//!
+//! # What is compared
+//!
 //! | scheme | the header that is signed | forms that a check takes |
 //! |---|---|---|
 //! | `FC`, presigned `FC`, `acs` | `content-md5` | base64 of the 16 bytes (RFC 1864), 32 hexadecimal digits (Go's SDK), base64 of these (Node's) |

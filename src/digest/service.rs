@@ -1,13 +1,14 @@
 use super::body::CheckedBody;
 use super::buffering::{Buffering, Limit, is_complete};
+use super::check::Check;
 use super::future::BufferedCheckFuture;
-use super::layer::{BufferedCheckDigestLayer, CheckDigestLayer, refuse};
+use super::layer::{BufferedCheckDigestLayer, CheckDigestLayer};
 use super::policy::Expected;
 use crate::awaiting::take_ready;
-use crate::protocol::Rejection;
 use crate::protocol::crypto::hash::Hash;
+use crate::protocol::{Rejection, VerifiedCaller};
 use crate::response::{FcResponse, RejectionResponse, ResponseBody, ResponseFuture};
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use http_body::Body;
 use std::task::{Context, Poll};
 use tower_service::Service;
@@ -45,10 +46,15 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.layer.look(&request) {
             Ok(expected) => {
-                let request = request.map(|body| CheckedBody::streaming(body, expected));
-                ResponseFuture::inner(self.inner.call(request))
+                let Self { inner, layer } = self;
+                let check = expected.map(|expected| layer.check(expected, request.extensions()));
+                let request =
+                    request.map(|body| CheckedBody::streaming(body, check, layer.trailers));
+                ResponseFuture::inner(inner.call(request))
             }
-            Err(rejection) => self.layer.refuse(rejection, request),
+            Err(rejection) => {
+                ResponseFuture::refused(self.layer.refuse(rejection, &request.into_parts().0))
+            }
         }
     }
 }
@@ -72,18 +78,22 @@ where
         let expected = match layer.look(&request) {
             Ok(Some(expected)) => expected,
             Ok(None) => {
-                let request = request.map(|body| CheckedBody::streaming(body, None));
+                let trailers = layer.trailers;
+                let request = request.map(|body| CheckedBody::streaming(body, None, trailers));
                 let future = ResponseFuture::inner(self.inner.call(request));
                 return BufferedCheckFuture::answering(future);
             }
             Err(rejection) => {
-                return BufferedCheckFuture::answering(layer.refuse(rejection, request));
+                let response = layer.refuse(rejection, &request.into_parts().0);
+                // What is not called is not kept ready.
+                drop(take_ready(&mut self.inner));
+                return BufferedCheckFuture::answering(ResponseFuture::refused(response));
             }
         };
         let (parts, body) = request.into_parts();
         let buffering = Buffering::new(body, Hash::new(expected.algorithm), Limit::Of(*limit));
-        let (service, response) = (take_ready(&mut self.inner), layer.response.clone());
-        BufferedCheckFuture::new(buffering, expected, parts, service, response)
+        let layer = layer.clone();
+        BufferedCheckFuture::new(buffering, expected, parts, take_ready(&mut self.inner), layer)
     }
 }
 
@@ -101,10 +111,10 @@ impl<R> CheckDigestLayer<R> {
         Ok(expected)
     }
 
-    fn refuse<B, F>(&self, rejection: Rejection, request: Request<B>) -> ResponseFuture<F>
-    where
-        R: RejectionResponse,
-    {
-        ResponseFuture::refused(refuse(rejection, &self.response, &request.into_parts().0))
+    /// What compares a body with its digest while it streams.
+    fn check(&self, expected: Expected, extensions: &Extensions) -> Check {
+        let caller = extensions.get::<VerifiedCaller>().filter(|_| self.observer.listens());
+        let told = caller.map(|caller| Box::new((self.observer.clone(), caller.clone())));
+        Check::new(expected, told)
     }
 }

@@ -4,7 +4,7 @@ use super::service::decide;
 use crate::awaiting::take_ready;
 use crate::clock::{Clock, SystemClock};
 use crate::response::{
-    AwaitingFuture, FcResponse, RejectionResponse, ResponseBody, ResponseFuture, answer,
+    AwaitingFuture, FcResponse, RejectionResponse, ResponseBody, ResponseFuture,
 };
 use http::{Request, Response};
 use std::fmt;
@@ -49,7 +49,7 @@ where
     S: Service<Request<B>, Response = Response<ResBody>> + Clone,
     G: AsyncReplayGuard + Send + Sync + 'static,
     R: RejectionResponse + Clone + Send + Sync + 'static,
-    C: Clock,
+    C: Clock + Clone + Send + Sync + 'static,
 {
     type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;
@@ -67,17 +67,22 @@ where
                 return AwaitingFuture::answering(ResponseFuture::inner(self.inner.call(request)));
             }
             Err(rejection) => {
-                let (parts, _) = request.into_parts();
-                let response = answer(rejection, now, &layer.response, &parts);
+                let response = layer.refuse(rejection, now, &request.into_parts().0);
+                // What is not called is not kept ready.
+                drop(take_ready(&mut self.inner));
                 return AwaitingFuture::answering(ResponseFuture::refused(response));
             }
         };
-        let (guard, response) = (layer.guard.clone(), layer.response.clone());
+        let layer = layer.clone();
         let (parts, body) = request.into_parts();
         AwaitingFuture::deciding(take_ready(&mut self.inner), body, async move {
-            match decide(guard.claim(claim).await) {
-                Ok(()) => Ok(parts),
-                Err(rejection) => Err(answer(rejection, now, &response, &parts)),
+            let decided = decide(layer.guard.claim(claim).await);
+            // It may have ended while the guard was awaited, and its first claim with it.
+            let now = layer.clock.now();
+            let due = || layer.due(&parts.method, &parts.extensions, now);
+            match decided.and_then(|()| due()) {
+                Ok(_) => Ok(parts),
+                Err(rejection) => Err(layer.refuse(rejection, now, &parts)),
             }
         })
     }

@@ -1,5 +1,5 @@
 use crate::clock::{Clock, SystemClock};
-use crate::response::{FcResponse, RejectionResponse};
+use crate::response::{FcResponse, Observer, Outcome, RejectionResponse};
 use http::Method;
 use std::fmt;
 use std::sync::Arc;
@@ -9,8 +9,9 @@ use std::sync::Arc;
 /// It belongs directly inside [`VerifyLayer`](crate::VerifyLayer), and there once:
 /// it goes by the [`VerifiedCaller`](crate::VerifiedCaller) that one leaves, claims the
 /// signature of the caller with its [`ReplayGuard`](super::ReplayGuard), and only then
-/// calls the inner service. Requests without a caller pass, which all do if it is put
-/// outside.
+/// calls the inner service. Anonymous and exempt requests pass. One that no `VerifyLayer` looked
+/// at, as all are if it is put outside, is answered with 500
+/// ([`NotLookedAt`](crate::RejectionKind::NotLookedAt)).
 ///
 /// Replays are answered with 403 ([`Replayed`](crate::RejectionKind::Replayed)), and
 /// what the guard cannot decide with 503
@@ -18,6 +19,9 @@ use std::sync::Arc;
 /// [`Rejection`](crate::Rejection) in the extensions of the response. The error of
 /// the inner service passes through unchanged. [The module](crate::replay) has an
 /// example, and says when to use this and when not.
+///
+/// A request that is refused leaves the inner service ready, with what it holds for that: see
+/// [`release`](crate::release) for where that matters.
 pub struct ReplayLayer<G, R = FcResponse, C = SystemClock> {
     pub(super) guard: Arc<G>,
     pub(super) response: R,
@@ -25,13 +29,14 @@ pub struct ReplayLayer<G, R = FcResponse, C = SystemClock> {
     pub(super) settings: Settings,
 }
 
-/// Which requests are guarded.
+/// Which requests are guarded, and who is told of those that are refused.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
     /// Those of these methods, or all.
     pub(super) methods: Option<Arc<[Method]>>,
     /// Presigned URLs too.
     pub(super) presigned: bool,
+    pub(super) observer: Observer,
 }
 
 impl<G, R: Clone, C: Clone> Clone for ReplayLayer<G, R, C> {
@@ -74,6 +79,14 @@ impl<G, R, C> ReplayLayer<G, R, C> {
     #[must_use]
     pub fn with_presigned(mut self) -> Self {
         self.settings.presigned = true;
+        self
+    }
+
+    /// Tells `observe` of every request that is refused here: as [`Outcome::Refused`], and of no
+    /// other. It should do no more than count.
+    #[must_use]
+    pub fn with_observer(mut self, observe: impl Fn(Outcome<'_>) + Send + Sync + 'static) -> Self {
+        self.settings.observer = Observer::new(observe);
         self
     }
 

@@ -40,6 +40,19 @@
 //! # }
 //! ```
 //!
+//! In axum the last `layer` is the outermost: see [the order](crate::verify#order).
+//!
+//! ```
+//! # use axum::{Router, routing::post};
+//! # use tower_fc::replay::{MemoryReplayGuard, ReplayLayer};
+//! # use tower_fc::{StaticKeys, Verifier, VerifyLayer};
+//! # let verifier = Verifier::new(StaticKeys::new());
+//! let app: Router = Router::new()
+//!     .route("/pay", post(async || "paid"))
+//!     .layer(ReplayLayer::new(MemoryReplayGuard::new(1_000_000)))
+//!     .layer(VerifyLayer::new(verifier));
+//! ```
+//!
 //! # Rules
 //!
 //! - What is remembered is the signature, which covers the nonce where there is one. So a
@@ -49,8 +62,9 @@
 //!   again, sign it again, as [`SignLayer`](crate::SignLayer) inside of retry does.
 //! - It is remembered until the request ceases to verify
 //!   ([`VerifiedCaller::valid_until`](crate::VerifiedCaller::valid_until)), and a minute more for
-//!   servers whose clocks differ: 16 minutes by default from when it was signed. One that comes
-//!   here later than that is refused.
+//!   servers whose clocks differ: 16 minutes by default from when it was signed. One that has
+//!   ceased to verify when it comes here is refused, and so is one that does while the guard is
+//!   awaited: its first claim may have been forgotten meanwhile.
 //! - Nothing is forgotten before its time. A guard that is full, or whose store is away,
 //!   refuses with 503. Time is that of the system: a clock that is set forward and back
 //!   again by more than a minute lets a request be replayed that was forgotten between.

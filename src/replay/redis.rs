@@ -188,6 +188,9 @@ impl AsyncReplayGuard for RedisReplayGuard {
     async fn claim(&self, claim: ReplayClaim) -> Result<Claimed, ReplayGuardError> {
         match (self.ask(&claim).await, self.mode) {
             (Err(error), FailMode::Open) if error.kind() == ReplayGuardErrorKind::Unavailable => {
+                if let Some(observe) = &self.observer {
+                    observe(&error);
+                }
                 Ok(Claimed::First)
             }
             (outcome, _) => outcome,

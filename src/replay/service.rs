@@ -3,7 +3,9 @@ use super::layer::ReplayLayer;
 use crate::clock::{Clock, SystemClock};
 use crate::protocol::verifier::caller::looked_at;
 use crate::protocol::{Rejection, RejectionKind};
-use crate::response::{FcResponse, RejectionResponse, ResponseBody, ResponseFuture, answer};
+use crate::response::{FcResponse, RejectionResponse, ResponseBody, ResponseFuture};
+use bytes::Bytes;
+use http::request::Parts;
 use http::{Extensions, Method, Request, Response};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
@@ -44,8 +46,7 @@ where
         match verdict {
             Ok(()) => ResponseFuture::inner(self.inner.call(request)),
             Err(rejection) => {
-                let (parts, _) = request.into_parts();
-                ResponseFuture::refused(answer(rejection, now, &layer.response, &parts))
+                ResponseFuture::refused(layer.refuse(rejection, now, &request.into_parts().0))
             }
         }
     }
@@ -72,6 +73,19 @@ impl<G, R, C> ReplayLayer<G, R, C> {
             return Err(Rejection::new(RejectionKind::RequestTimeTooSkewed, message));
         }
         Ok(Some(ReplayClaim::new(caller.replay_key(), now, later(end, MARGIN))))
+    }
+
+    /// The response to a refused request.
+    pub(super) fn refuse(
+        &self,
+        rejection: Rejection,
+        now: SystemTime,
+        parts: &Parts,
+    ) -> Box<Response<Bytes>>
+    where
+        R: RejectionResponse,
+    {
+        self.settings.observer.answer(rejection, now, &self.response, parts)
     }
 }
 

@@ -33,6 +33,7 @@ mod body;
 mod fc;
 mod future;
 mod grpc;
+mod outcome;
 mod request_id;
 mod responder;
 
@@ -41,6 +42,8 @@ pub use fc::FcResponse;
 pub use future::{AwaitingFuture, ResponseFuture};
 #[cfg(feature = "trigger")]
 pub(crate) use grpc::grpc_content_type;
+pub(crate) use outcome::Observer;
+pub use outcome::Outcome;
 pub use request_id::RequestId;
 pub use responder::RejectionResponse;
 pub(crate) use responder::answer;

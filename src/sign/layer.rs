@@ -13,7 +13,8 @@ use crate::protocol::{Credentials, Signer};
 /// outside (before) nothing that changes the target, the host, or a signed header.
 ///
 /// A request that [cannot be signed](Signer::sign_at) is not sent: see
-/// [`SignError`](super::SignError).
+/// [`SignError`](super::SignError). It leaves the inner service ready, with what it holds for
+/// that: see [`release`](crate::release) for where that matters.
 #[derive(Clone, Debug)]
 pub struct SignLayer<P = Credentials, C = SystemClock> {
     pub(super) signer: Signer<P>,

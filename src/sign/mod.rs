@@ -14,7 +14,8 @@
 //!     assert!(request.headers().contains_key("date"));
 //!     Ok::<_, Infallible>(Response::new(()))
 //! });
-//! let mut client = SignLayer::new(Credentials::new("id", "secret")?).layer(client);
+//! let credentials = Credentials::new("id", "secret")?;
+//! let mut client = SignLayer::for_origins(credentials, ["https://demo.example"])?.layer(client);
 //!
 //! let request = Request::get("https://demo.example/hello").body(String::new())?;
 //! assert_eq!(client.ready().await?.call(request).await?.status(), 200);

@@ -72,9 +72,10 @@ fn is_origin(uri: &Uri) -> bool {
 
 /// Takes out what an earlier attempt, to one of the origins, was signed by.
 pub(crate) fn unsign(headers: &mut HeaderMap) {
-    let authorization = headers.get(AUTHORIZATION);
-    if authorization.is_some_and(|value| scheme_of(value.as_bytes()).is_some()) {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    if let Some((scheme, _)) = values.find_map(|value| scheme_of(value.as_bytes())) {
         headers.remove(AUTHORIZATION);
+        headers.remove(scheme.facts().date.0);
     }
     for name in OF_CREDENTIALS {
         headers.remove(name);

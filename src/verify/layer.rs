@@ -1,7 +1,6 @@
-use super::outcome::{Observer, Outcome};
 use crate::clock::{Clock, SystemClock};
 use crate::protocol::Verifier;
-use crate::response::{FcResponse, RejectionResponse};
+use crate::response::{FcResponse, Observer, Outcome, RejectionResponse};
 use http::{Extensions, Method, Uri};
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +14,11 @@ use std::sync::Arc;
 /// [The module](crate::verify) has an example.
 ///
 /// Put it inside layers that observe (tracing, metrics) and outside all that
-/// rewrite the target, signed headers or the body.
+/// rewrite the target, signed headers or the body; [the order](crate::verify#order) is written
+/// the other way round in axum.
+///
+/// A request that is refused leaves the inner service ready, with what it holds for that: see
+/// [`release`](crate::release) for where that matters.
 pub struct VerifyLayer<K, R = FcResponse, C = SystemClock> {
     pub(super) verifier: Arc<Verifier<K>>,
     pub(super) response: R,
@@ -62,7 +65,14 @@ pub enum Mode {
     #[default]
     Required,
     /// They pass as anonymous: without a [`VerifiedCaller`](crate::VerifiedCaller).
-    /// Credentials that are there still have to verify: bad ones never pass.
+    /// Credentials that are there still have to verify: bad ones never pass, and neither does
+    /// what is left of some when a proxy took `authorization` away.
+    ///
+    /// So a request is anonymous that has none of these headers: `authorization`,
+    /// `x-fc-security-token`, `x-acs-security-token`, `x-fc-signature-nonce`,
+    /// `x-acs-signature-nonce`, `x-acs-date`; and none of these query parameters, in any
+    /// spelling: `x-fc-access-key-id`, `x-fc-expires`, `x-fc-security-token`, `x-fc-signature`.
+    /// Others belong to no credentials, such as `date`, a digest, or `x-fc-invocation-type`.
     Optional,
 }
 
@@ -136,7 +146,7 @@ impl<K, R, C> VerifyLayer<K, R, C> {
     }
 
     /// Tells `observe` what becomes of every request, before the inner service is
-    /// called. It should do no more than count.
+    /// called or the request is answered. It should do no more than count.
     #[must_use]
     pub fn with_observer(mut self, observe: impl Fn(Outcome<'_>) + Send + Sync + 'static) -> Self {
         self.settings.observer = Observer::new(observe);
@@ -165,5 +175,55 @@ impl<K, R, C> fmt::Debug for VerifyLayer<K, R, C> {
             .field("verifier", &self.verifier)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::headers::{
+        OF_CREDENTIALS, QUERY_ACCESS_KEY_ID, QUERY_EXPIRES, QUERY_SECURITY_TOKEN, QUERY_SIGNATURE,
+    };
+    use crate::protocol::scheme::Schemes;
+    use crate::{RejectionKind, StaticKeys, Verifier};
+    use http::Request;
+    use http::header::AUTHORIZATION;
+    use std::collections::BTreeSet;
+    use std::time::UNIX_EPOCH;
+
+    /// The names in the documentation of `Mode::Optional` between two of its words.
+    fn documented<'a>(from: &str, to: &str) -> BTreeSet<&'a str> {
+        let text = include_str!("layer.rs").split("    Optional,").next().unwrap();
+        let text = text.rsplit_once(from).unwrap().1.split(to).next().unwrap();
+        text.split('`').skip(1).step_by(2).collect()
+    }
+
+    #[test]
+    fn the_documentation_lists_all_that_belongs_to_credentials_and_nothing_of_it_is_anonymous() {
+        let headers = documented("none of these headers:", "none of these query");
+        let parameters = documented("none of these query", "Others");
+        let known = OF_CREDENTIALS.into_iter().chain([&AUTHORIZATION]);
+        assert_eq!(headers, known.map(|name| name.as_str()).collect());
+        let known = [QUERY_ACCESS_KEY_ID, QUERY_EXPIRES, QUERY_SECURITY_TOKEN, QUERY_SIGNATURE];
+        assert_eq!(parameters, known.into());
+
+        let verifier = Verifier::new(StaticKeys::new()).with_schemes(Schemes::all());
+        let is_anonymous = |request: http::request::Builder| {
+            let rejection = verifier.verify_request_at(&request.body(()).unwrap(), UNIX_EPOCH);
+            rejection.unwrap_err().kind() == RejectionKind::MissingCredentials
+        };
+        for value in ["", "1"] {
+            for name in &headers {
+                assert!(!is_anonymous(Request::get("/").header(*name, value)), "{name}: {value}");
+            }
+            for name in &parameters {
+                let escaped = name.replacen('-', "%2D", 1);
+                for uri in [format!("/?{name}={value}"), format!("/?a&{escaped}")] {
+                    assert!(!is_anonymous(Request::get(&uri)), "{uri}");
+                }
+            }
+            for name in ["date", "content-md5", "x-acs-content-sha256", "x-fc-invocation-type"] {
+                assert!(is_anonymous(Request::get("/?x=1").header(name, value)), "{name}");
+            }
+        }
     }
 }

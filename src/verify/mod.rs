@@ -28,15 +28,58 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Order
+//!
+//! [`VerifyLayer`](crate::VerifyLayer) goes outside of
+//! [`ReplayLayer`](crate::replay::ReplayLayer) and that outside of
+//! [`CheckDigestLayer`](crate::digest::CheckDigestLayer), which both go by what it found out.
+//! tower's `ServiceBuilder` is read from top to bottom: its first layer is the outermost. axum's
+//! `Router::layer` puts each layer around what is there already, so that *the last one is the
+//! outermost*. The other way round is a fault that every request is answered with: 500,
+//! [`NotLookedAt`](crate::RejectionKind::NotLookedAt).
+//!
+//! ```
+//! use axum::{Router, body::Body, routing::post};
+//! use http::Request;
+//! use tower::{ServiceBuilder, ServiceExt};
+//! use tower_fc::digest::CheckDigestLayer;
+//! use tower_fc::replay::{MemoryReplayGuard, ReplayLayer};
+//! use tower_fc::{Credentials, Signer, StaticKeys, Verifier, VerifyLayer};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let keys = StaticKeys::from_secrets([("LTAI5tExample", "secret")])?;
+//! let verify = VerifyLayer::new(Verifier::new(keys));
+//! let replay = || ReplayLayer::new(MemoryReplayGuard::new(1_000));
+//! let check = CheckDigestLayer::new();
+//! let pay = || Router::new().route("/pay", post(async || "paid"));
+//!
+//! // Read from bottom to top:
+//! let by_router = pay().layer(check.clone()).layer(replay()).layer(verify.clone());
+//! // Read from top to bottom:
+//! let by_builder = pay().layer(
+//!     ServiceBuilder::new().layer(verify.clone()).layer(replay()).layer(check.clone()),
+//! );
+//! // Upside down:
+//! let wrong = pay().layer(verify).layer(replay()).layer(check);
+//!
+//! let signer = Signer::new(Credentials::new("LTAI5tExample", "secret")?);
+//! for (app, status) in [(by_router, 200), (by_builder, 200), (wrong, 500)] {
+//!     let mut request = Request::post("/pay").body(Body::empty())?;
+//!     signer.sign_request_at(&mut request, std::time::SystemTime::now())?;
+//!     assert_eq!(app.oneshot(request).await?.status(), status);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod awaiting;
 pub(crate) mod layer;
-mod outcome;
 mod service;
 
 pub use awaiting::{AsyncVerify, AsyncVerifyLayer};
 pub use layer::Mode;
-pub use outcome::Outcome;
 pub use service::Verify;
 
 use crate::clock::{Clock, SystemClock};

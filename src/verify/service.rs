@@ -1,11 +1,10 @@
 use super::layer::{Mode, VerifyLayer};
-use super::outcome::Outcome;
 use crate::clock::{Clock, SystemClock};
 use crate::headers::{X_ACS_SECURITY_TOKEN, X_FC_SECURITY_TOKEN};
 use crate::protocol::request::RequestRef;
 use crate::protocol::verifier::caller::without_caller;
 use crate::protocol::{KeyStore, Rejection, RejectionKind, VerifiedCaller};
-use crate::response::{FcResponse, RejectionResponse, ResponseBody, ResponseFuture, answer};
+use crate::response::{FcResponse, Outcome, RejectionResponse, ResponseBody, ResponseFuture};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderMap};
 use http::request::Parts;
@@ -92,10 +91,7 @@ impl<K, R, C> VerifyLayer<K, R, C> {
                 observer.tell(Outcome::Anonymous);
                 without_caller(extensions);
             }
-            Err(rejection) => {
-                observer.tell(Outcome::Refused(&rejection));
-                return Err(rejection);
-            }
+            Err(rejection) => return Err(rejection),
         }
         Ok(())
     }
@@ -110,7 +106,7 @@ impl<K, R, C> VerifyLayer<K, R, C> {
     where
         R: RejectionResponse,
     {
-        answer(rejection, now, &self.response, parts)
+        self.settings.observer.answer(rejection, now, &self.response, parts)
     }
 
     /// Takes out the client's credentials, where they are not to be seen.

@@ -12,7 +12,7 @@ pub mod vectors;
 
 pub use random::Random;
 pub use server::{client, serve};
-pub use services::{Counting, call};
+pub use services::{Counting, Told, call};
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;

@@ -6,13 +6,14 @@ use http::{Request, Response};
 use http_body_util::Full;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use tower::{Service, ServiceExt as _, service_fn};
 use tower_fc::VerifiedCaller;
 use tower_fc::replay::{AsyncReplayGuard, ReplayGuard};
 use tower_fc::replay::{Claimed, ReplayClaim, ReplayGuardError};
+use tower_fc::response::Outcome;
 
 /// Calls a service that is not ready yet.
 pub async fn call<S, R>(service: &mut S, request: R) -> Result<S::Response, S::Error>
@@ -78,6 +79,32 @@ where
 /// A body of this text.
 pub fn text(text: impl Into<Bytes>) -> Passed {
     Passed::unchanged(Full::new(text.into()))
+}
+
+/// What an observer was told, in words.
+#[derive(Clone, Default)]
+pub struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Told {
+    pub fn observer(&self) -> impl Fn(Outcome<'_>) + Send + Sync + use<> {
+        let told = Arc::clone(&self.0);
+        move |outcome| {
+            told.lock().unwrap().push(match outcome {
+                Outcome::Verified(caller) => {
+                    format!("{} {}", caller.access_key_id(), caller.key_position())
+                }
+                Outcome::Refused(rejection) => {
+                    let id = rejection.claimed_access_key_id().unwrap_or("nobody");
+                    format!("{:?} of {id}", rejection.kind())
+                }
+                other => format!("{other:?}"),
+            });
+        }
+    }
+
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
 }
 
 /// A guard that has to be awaited: it decides at the second poll.

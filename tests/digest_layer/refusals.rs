@@ -2,17 +2,18 @@
 
 use super::{Broken, LIMIT, MD5, Read, Refused, Way, ask, echo, full, hex, post};
 use crate::common::bodies::{Generated, Pieces};
-use crate::common::{ID, read, read_error, verify_layer};
+use crate::common::{ID, Told, call, read, read_error, verify_layer};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use sha2::Digest as _;
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use tower_fc::digest::CheckedBody;
 use tower_fc::digest::{BodyPolicy, CheckDigestLayer};
 use tower_fc::{Rejection, RejectionKind, Scheme, headers};
@@ -56,6 +57,47 @@ async fn an_error_of_the_body_passes_while_streaming_and_is_400_when_buffered() 
     assert_eq!(ask(Way::Buffered, policy, request).await, Broken);
 }
 
+#[tokio::test]
+async fn an_observer_is_told_of_what_is_refused_and_of_bodies_that_turn_out_wrong() {
+    async fn check<S, B>(way: Way, told: &Told, mut service: S)
+    where
+        S: Service<Request<Pieces>, Response = Response<B>, Error = Infallible>,
+    {
+        let digest = [("content-md5", MD5)];
+        let reset = || Pieces::of(["ab"]).then(Err(io::ErrorKind::ConnectionReset.into()));
+        let incomplete = if way == Way::Buffered { "BodyIncomplete" } else { "" };
+        for (headers, body, expected) in [
+            (&digest[..], Pieces::of(["a", "bc"]), ""),
+            (&digest, Pieces::of(["a", "bd"]), "BodyDigestMismatch"),
+            (&digest, Pieces::of(["a", "bd"]).knowing(), "BodyDigestMismatch"),
+            (&digest, Pieces::of(["abc", "d", "e"]), "BodyDigestMismatch"),
+            (&digest, Pieces::of([]).knowing(), "BodyDigestMismatch"),
+            (&digest, reset(), incomplete),
+            (&[], Pieces::of(["abc"]), "BodyNotCovered"),
+        ] {
+            call(&mut service, post(Scheme::Fc, headers, body)).await.unwrap();
+            let expected = match expected {
+                "" => vec![],
+                kind => vec![format!("{kind} of {ID}")],
+            };
+            assert_eq!(told.take(), expected, "{way:?}");
+        }
+    }
+    let told = Told::default();
+    let layer =
+        CheckDigestLayer::new().with_policy(BodyPolicy::Require).with_observer(told.observer());
+    let inner = service_fn(echo::<CheckedBody<Pieces>>);
+    check(Way::Streaming, &told, verify_layer().layer(layer.clone().layer(inner))).await;
+    check(Way::Buffered, &told, verify_layer().layer(layer.clone().buffered(LIMIT).layer(inner)))
+        .await;
+    // No VerifyLayer is outside.
+    let request = || post(Scheme::Fc, &[("content-md5", MD5)], Pieces::of(["abc"]));
+    let streaming = layer.layer(inner).oneshot(request()).await.unwrap();
+    let buffered = layer.buffered(LIMIT).layer(inner).oneshot(request()).await.unwrap();
+    assert_eq!([streaming.status(), buffered.status()], [StatusCode::INTERNAL_SERVER_ERROR; 2]);
+    assert_eq!(told.take(), ["NotLookedAt of nobody"; 2]);
+}
+
 /// An error that can be made into no other.
 #[derive(Debug, PartialEq)]
 struct Own;
@@ -73,7 +115,7 @@ async fn refusals_are_worded_by_the_responder_and_inner_errors_pass_unchanged() 
         Err::<Response<String>, _>(Own)
     };
     let layer = CheckDigestLayer::new().with_rejection_response(responder);
-    let require = layer.with_policy(BodyPolicy::Require);
+    let require = layer.clone().with_policy(BodyPolicy::Require);
     let streaming = verify_layer().layer(require.layer(service_fn(inner)));
     let buffered = verify_layer().layer(layer.buffered(LIMIT).layer(service_fn(inner)));
 

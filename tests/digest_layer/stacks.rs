@@ -2,9 +2,10 @@
 
 use super::{LIMIT, MD5, echo, post};
 use crate::common::bodies::{Passed, Pieces, trailers};
-use crate::common::{call, serve, signer, verifier, verify_layer};
+use crate::common::{call, read, serve, signer, verifier, verify_layer};
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Frame;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -110,6 +111,44 @@ async fn over_http_a_signed_digest_protects_the_body_in_both_versions_and_ways()
                             );
                         }
                     }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn over_http_trailers_of_requests_arrive_only_where_they_are_let_through() {
+    async fn heard(
+        request: Request<CheckedBody<hyper::body::Incoming>>,
+    ) -> Result<Response<String>, Infallible> {
+        let body = request.into_body().collect().await.unwrap();
+        let answer = format!("{:?}", body.trailers().map(|trailers| trailers.get("x-sum")));
+        assert_eq!(body.to_bytes(), "abc");
+        Ok(Response::new(answer))
+    }
+    for (check, expected) in [
+        (CheckDigestLayer::new(), "None"),
+        (CheckDigestLayer::new().with_insecure_trailers(), "Some(Some(\"1\"))"),
+    ] {
+        let stack = || ServiceBuilder::new().layer(verify_layer());
+        let streaming = serve(stack().layer(check.clone()).service(service_fn(heard))).await;
+        let check = check.buffered(LIMIT);
+        let buffered = serve(stack().layer(check).service(service_fn(heard))).await;
+        for address in [streaming, buffered] {
+            for digest in [&[("content-md5", MD5)][..], &[]] {
+                for http2 in [false, true] {
+                    // Without a length, beside which HTTP/1.1 has no trailers.
+                    let body = Pieces::of(["abc"]).then(Ok(Frame::trailers(trailers())));
+                    let mut request = post(Scheme::Fc, digest, body);
+                    *request.uri_mut() = format!("http://{address}/a?b=c").parse().unwrap();
+                    request.headers_mut().remove("host");
+                    request.headers_mut().insert("trailer", "x-sum".parse().unwrap());
+                    let mut builder = Client::builder(TokioExecutor::new());
+                    let client = builder.http2_only(http2).build_http();
+                    let response = client.request(request).await.unwrap();
+                    assert_eq!(response.status(), 200);
+                    assert_eq!(read(response).await, expected, "{digest:?}, http2: {http2}");
                 }
             }
         }

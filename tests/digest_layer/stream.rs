@@ -1,6 +1,6 @@
 //! The body that the inner service gets, frame by frame.
 
-use super::{MD5, WAYS, Way, full, kept, post};
+use super::{MD5, WAYS, Way, full, kept, kept_by, post};
 use crate::common::EMPTY_MD5;
 use crate::common::bodies::{Pieces, trailers};
 use bytes::Bytes;
@@ -11,8 +11,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
-use tower_fc::digest::BodyPolicy;
-use tower_fc::digest::{BodyDigestMismatch, CheckedBody};
+use tower_fc::digest::{BodyDigestMismatch, BodyPolicy, CheckDigestLayer, CheckedBody};
 use tower_fc::{Scheme, headers};
 
 /// The same for a body that is said to be `abc` and is checked while it streams.
@@ -116,42 +115,71 @@ async fn pieces_behind_the_length_that_was_announced_are_an_error() {
     assert!(body.frame().await.is_none());
 }
 
-#[tokio::test]
-async fn trailers_come_behind_a_right_body_and_not_behind_a_wrong_one() {
-    for (pieces, right) in [(["a", "bc"], true), (["a", "bd"], false)] {
-        for knows in [false, true] {
-            let body = Pieces::of(pieces).then(Ok(Frame::trailers(trailers())));
-            let body = if knows { body.knowing() } else { body };
-            let collected = checked(body).await.collect().await;
-            match collected {
-                Ok(body) => assert!(right && body.trailers() == Some(&trailers())),
-                Err(error) => assert!(!right && error.is::<BodyDigestMismatch>()),
-            }
-        }
-    }
-    // The error comes in their place.
-    let body = Pieces::of(["abd"]).then(Ok(Frame::trailers(trailers())));
-    let mut body = checked(body).await;
-    assert!(body.frame().await.unwrap().is_ok());
-    assert!(body.frame().await.unwrap().unwrap_err().is::<BodyDigestMismatch>());
-    assert!(body.frame().await.is_none());
+/// A body with trailers, behind a check that lets trailers pass or does not.
+async fn with_trailers<const N: usize>(
+    way: Way,
+    policy: BodyPolicy,
+    pass: bool,
+    pieces: [&'static str; N],
+    knows: bool,
+) -> CheckedBody<Pieces> {
+    let check = CheckDigestLayer::new().with_policy(policy);
+    let check = if pass { check.with_insecure_trailers() } else { check };
+    let body = Pieces::of(pieces).then(Ok(Frame::trailers(trailers())));
+    let body = if knows { body.knowing() } else { body };
+    let digest = [("content-md5", MD5)];
+    let headers = if policy == BodyPolicy::CheckWhenSigned { &[][..] } else { &digest };
+    kept_by(check, way, post(Scheme::Fc, headers, body)).await
 }
 
 #[tokio::test]
-async fn a_buffered_body_keeps_its_trailers_and_has_a_length() {
-    let keep = |with_trailers| {
-        let body = Pieces::of(["a", "bc"]);
-        let body = if with_trailers { body.then(Ok(Frame::trailers(trailers()))) } else { body };
-        let request = post(Scheme::Fc, &[("content-md5", MD5)], body);
-        kept(Way::Buffered, BodyPolicy::Require, request)
-    };
-    let body = keep(false).await;
+async fn trailers_are_dropped_checked_or_not_unless_they_are_let_through() {
+    for way in WAYS {
+        for policy in [BodyPolicy::Ignore, BodyPolicy::CheckWhenSigned, BodyPolicy::Require] {
+            for knows in [false, true] {
+                let name = format!("{way:?}, {policy:?}, {knows}");
+                let body = with_trailers(way, policy, true, ["a", "bc"], knows).await;
+                let body = body.collect().await.unwrap();
+                assert_eq!(body.trailers(), Some(&trailers()), "{name}");
+                assert_eq!(body.to_bytes(), "abc", "{name}");
+
+                let body = with_trailers(way, policy, false, ["a", "bc"], knows).await;
+                let body = body.collect().await.unwrap();
+                assert_eq!(body.trailers(), None, "{name}");
+                assert_eq!(body.to_bytes(), "abc", "{name}");
+
+                let mut body = with_trailers(way, policy, false, ["abc"], knows).await;
+                assert!(body.frame().await.unwrap().unwrap().is_data(), "{name}");
+                assert!(body.frame().await.is_none(), "{name}");
+                assert!(body.frame().await.is_none(), "{name}");
+            }
+        }
+    }
+    // In memory without them it has a length.
+    let body = with_trailers(Way::Buffered, BodyPolicy::Require, false, ["a", "bc"], false).await;
+    assert_eq!(body.size_hint().exact(), Some(3));
+}
+
+#[tokio::test]
+async fn in_the_place_of_trailers_a_wrong_body_has_its_error() {
+    for pass in [false, true] {
+        let policy = BodyPolicy::Require;
+        let mut body = with_trailers(Way::Streaming, policy, pass, ["abd"], false).await;
+        assert!(body.frame().await.unwrap().is_ok());
+        assert!(body.frame().await.unwrap().unwrap_err().is::<BodyDigestMismatch>());
+        assert!(body.frame().await.is_none());
+        let body = with_trailers(Way::Streaming, policy, pass, ["abd"], true).await;
+        assert!(body.collect().await.unwrap_err().is::<BodyDigestMismatch>());
+    }
+}
+
+#[tokio::test]
+async fn a_buffered_body_has_a_length() {
+    let request = post(Scheme::Fc, &[("content-md5", MD5)], Pieces::of(["a", "bc"]));
+    let body = kept(Way::Buffered, BodyPolicy::Require, request).await;
     assert_eq!(body.size_hint().exact(), Some(3));
     assert!(!body.is_end_stream());
     assert_eq!(body.collect().await.unwrap().to_bytes(), "abc");
-    let body = keep(true).await.collect().await.unwrap();
-    assert_eq!(body.trailers(), Some(&trailers()));
-    assert_eq!(body.to_bytes(), "abc");
 }
 
 #[tokio::test]

@@ -1,8 +1,18 @@
+use super::{RejectionResponse, answer};
 use crate::protocol::{Rejection, VerifiedCaller};
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// Tells what became of a request, for counting.
+///
+/// [`VerifyLayer`](crate::VerifyLayer) tells of every request. What is inside of it,
+/// [`ReplayLayer`](crate::replay::ReplayLayer) and
+/// [`CheckDigestLayer`](crate::digest::CheckDigestLayer), tells of those alone that it refuses: by
+/// then they have been told of as verified, anonymous or exempt.
 ///
 /// From it follow the kind ([`Rejection::kind`]), the scheme
 /// ([`VerifiedCaller::scheme`]), the access key ([`VerifiedCaller::access_key_id`],
@@ -24,19 +34,39 @@ pub enum Outcome<'a> {
 
 /// Who is told about outcomes.
 #[derive(Clone, Default)]
-pub(super) struct Observer(Option<Arc<Observe>>);
+pub(crate) struct Observer(Option<Arc<Observe>>);
 
 type Observe = dyn Fn(Outcome<'_>) + Send + Sync;
 
 impl Observer {
-    pub(super) fn new(observe: impl Fn(Outcome<'_>) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(observe: impl Fn(Outcome<'_>) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(observe)))
     }
 
-    pub(super) fn tell(&self, outcome: Outcome<'_>) {
+    /// Whether there is anybody to be told.
+    pub(crate) fn listens(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(crate) fn tell(&self, outcome: Outcome<'_>) {
         if let Some(observe) = &self.0 {
             observe(outcome);
         }
+    }
+
+    /// The [`answer`] to a refused request, which is told of.
+    pub(crate) fn answer(
+        &self,
+        rejection: Rejection,
+        now: SystemTime,
+        response: &impl RejectionResponse,
+        parts: &Parts,
+    ) -> Box<Response<Bytes>> {
+        let answer = answer(rejection, now, response, parts);
+        if let Some(rejection) = answer.extensions().get() {
+            self.tell(Outcome::Refused(rejection));
+        }
+        answer
     }
 }
 
