@@ -41,6 +41,12 @@ const VERSION: i32 = 1;
 const PURGE_EVERY: Duration = Duration::from_secs(10);
 const PURGE_AT_ONCE: u32 = 1_000;
 
+/// Names come in no order, so each one that is added is another page of their index: enough
+/// memory for those of a million tasks, and a log that takes many before they are sorted into
+/// the file.
+const CACHE_KIB: u32 = 128 * 1024;
+const CHECKPOINT_PAGES: u32 = 16 * 1024;
+
 pub(super) struct Table {
     connection: Connection,
     retention: Duration,
@@ -52,7 +58,10 @@ type Result<T> = std::result::Result<T, Error>;
 impl Table {
     pub(super) fn open(path: &Path, retention: Duration) -> Result<Self> {
         let connection = Connection::open(path)?;
-        connection.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;")?;
+        connection.execute_batch(&format!(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
+             PRAGMA cache_size=-{CACHE_KIB}; PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES};"
+        ))?;
         let read = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i32>(0));
         match (read("PRAGMA application_id")?, read("PRAGMA user_version")?) {
             (0, 0) if read("SELECT count(*) FROM sqlite_master")? == 0 => {}
