@@ -5,6 +5,7 @@
 mod common;
 
 mod layout;
+mod moved;
 mod names;
 mod presigner;
 mod secrets;

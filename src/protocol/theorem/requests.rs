@@ -166,7 +166,7 @@ pub(super) fn with_targets(family: Family) -> Vec<Request> {
     let mut all = targets(&["/", "/?"], &TOKENS, LENGTH);
     all.extend(targets(&["/"], &IN_PATHS, 3));
     all.extend(targets(&["/?"], &IN_QUERIES, 3));
-    all.extend(targets(&["/%0A?"], &IN_QUERIES, 2));
+    all.extend(targets(&["/%0A?", "/%0A=?"], &IN_QUERIES, 2));
     let mut headers = always(family);
     if family == Family::Acs {
         // Without one, two dialects have little in common.
