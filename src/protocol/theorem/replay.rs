@@ -40,15 +40,21 @@ fn signature(search: &Search, signed: &Signed) -> Tag {
     terms.sign(&head, form, credentials().key().keyed()).0
 }
 
-/// A request as it is sent with a signature, which takes the place of the first one that it has.
+/// A request as it is sent with a signature, which comes before another one that it has.
 fn sent(search: &Search, signed: &Signed, signature: &Tag) -> Request {
     let Way { scheme, .. } = search.ways[signed.way];
     let mut request = search.request(signed).clone();
     if scheme == Scheme::FcPresigned {
-        let (mut base64, mut target) = (Vec::new(), request.uri.to_string().into_bytes());
+        let (mut base64, mut added) = (Vec::new(), Vec::new());
         signature.put_base64(&mut base64);
-        presigned::write_signature(&base64, &mut target);
-        request.uri = Uri::from_maybe_shared(target).unwrap();
+        presigned::write_signature(&base64, &mut added);
+        let (target, added) = (request.uri.to_string(), String::from_utf8(added).unwrap());
+        request.uri = match target.find("x-fc-signature=") {
+            None => format!("{target}{added}"),
+            Some(at) => format!("{}{}&{}", &target[..at], &added[1..], &target[at..]),
+        }
+        .parse()
+        .unwrap();
         return request;
     }
     let mut protocols = ProtocolHeaders::new();
