@@ -102,6 +102,12 @@ impl Rules {
         Self(self.0 & !other.into().0)
     }
 
+    /// Those that can be let through by name.
+    pub(super) fn allowed(self) -> Self {
+        let all = self.each().filter(|rule| rule.allowed().is_some());
+        all.fold(Self::default(), Self::with)
+    }
+
     pub(super) fn each(self) -> impl Iterator<Item = Rule> {
         let all = Ambiguity::ALL.iter().copied().map(Rule::Ambiguous).chain(Rule::OTHERS);
         all.filter(move |rule| self.contains(*rule))
