@@ -5,6 +5,7 @@
 mod common;
 
 mod layout;
+#[cfg(feature = "sm3")]
 mod moved;
 mod names;
 mod presigner;

@@ -1,7 +1,7 @@
 //! What the real SDKs signed for more than they sent: a verifier with all defaults takes such a
 //! signature for that of another request, and cannot tell.
 //!
-//! `SECURITY.md` has the counts, which are those of `tests/vectors/dev.jsonl`.
+//! `SECURITY.md` has the counts, which are those of `tests/vectors/dev.jsonl`, SM3 included.
 
 use crate::common::vectors::{VERIFIABLE, Vector, read};
 use http::request::Parts;
@@ -161,8 +161,6 @@ struct Counts {
     reordered: usize,
 }
 
-/// Those of SM3 are among them.
-#[cfg(feature = "sm3")]
 #[test]
 fn what_the_sdks_signed_is_good_for_another_request_as_security_md_says() {
     let mut counts: BTreeMap<String, Counts> = BTreeMap::new();

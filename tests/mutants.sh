@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 copy=${MUTANTS:-${TMPDIR:-/tmp}/tower-fc-mutants}
 mkdir -p "$copy"
 rm -rf "$copy"/{src,tests,.cargo}
-cp -rp src tests .cargo README.md "$copy/"
+cp -rp src tests .cargo README.md SECURITY.md "$copy/"
 
 python3 - "$copy" <<'PY'
 import re, sys

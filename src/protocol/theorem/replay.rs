@@ -110,7 +110,7 @@ fn sign(search: &Search, signed: &Signed, allowed: Rules) -> Result<Request, Err
         let (name, form) = scheme.facts().date;
         let time = form.read(headers[name].as_bytes()).unwrap();
         parts.uri = uri.clone();
-        signer.sign_at(&mut parts, time)?;
+        signer.signature((&parts).into(), time, None)?.set(&mut parts.headers)?;
     }
     Ok(Request { method: parts.method, uri: parts.uri, headers: parts.headers })
 }

@@ -47,9 +47,12 @@ const TWO_CALLERS: &str = "it is one request of two callers, and no other has it
                            refused for those who read the credentials in the query";
 const NO_HOST: &str = "no host is signed. It is refused for those who route or sign by one of \
                        several";
-const LAST_LINE: &str = "the query ends the last line: nothing is mistaken for what follows it";
-const RAW_PATHS: &str = "every form of the scheme signs the path as it was sent";
-const NOT_CUT: &str = "the lines are told apart by line feeds, and nobody cuts them at ampersands";
+const LAST_LINE: &str = "the query ends the last line, and nothing follows that it could be. It is \
+                         refused as in the other forms that sign parameters unencoded";
+const RAW_PATHS: &str = "every form of the scheme signs the path as it was sent. It is refused for \
+                         those who refuse or drop what they cannot decode";
+const NOT_CUT: &str = "parameters are told apart by line feeds alone. It is refused as in the \
+                       other forms that sign names unencoded";
 const URL: &str = "its credentials are in the URL, and are no headers";
 const IN_URL: &str = "these are what a presigned URL has";
 const HEADERS: &str = "it is about presigned URLs";
