@@ -76,10 +76,18 @@ fn pair(text: &[u8]) -> Option<String> {
 }
 
 impl Vector {
+    /// What tells it from others: a canonical request where there is one. Four of SM3 have none.
+    fn text(&self) -> Option<&[u8]> {
+        match self.listed_headers() {
+            Some(_) => self.canonical_request.as_deref(),
+            None => self.string_to_sign.as_deref(),
+        }
+    }
+
     /// The target of which the documented form signs this vector's text, if there is one. All
     /// that are accepted with one text have one meaning, so there is no need to try others.
     fn target_of_its_text(&self) -> Option<String> {
-        let text = self.canonical_request.as_ref().or(self.string_to_sign.as_ref())?;
+        let text = self.text()?;
         let resource = |text: &[u8]| {
             let position = text.windows(2).position(|window| window == b"\n/")?;
             Some(text[position + 1..].to_vec())
@@ -175,6 +183,8 @@ fn what_the_sdks_signed_is_good_for_another_request_as_security_md_says() {
         let verify = |parts: &Parts| verifier.verify_at(parts, vector.verified_at());
         let accepted: Vec<_> =
             vector.others().into_iter().filter(|other| verify(other).is_ok()).collect();
+        // If it is accepted itself, nothing of other meaning is.
+        assert!(vector.text().is_some() || verify(&vector.parts).is_ok(), "{}", vector.id);
         let sent = meaning(&vector.parts);
         let is_moved = |other: &&Parts| {
             other.headers != vector.parts.headers
@@ -183,13 +193,7 @@ fn what_the_sdks_signed_is_good_for_another_request_as_security_md_says() {
         if let Some(other) = accepted.iter().find(is_moved) {
             let why = vector.ambiguities();
             println!("{}: {} as {}: {why:?}", vector.id, vector.parts.uri, other.uri);
-            // What it was signed by refuses it, if that is accepted in its strict form.
-            assert!(
-                vector
-                    .verifier(vector.own_dialect())
-                    .verify_at(&vector.parts, vector.verified_at())
-                    .is_err()
-            );
+            assert!(!why.is_empty(), "{} is accepted in its own dialect", vector.id);
             counts.moved += 1;
             why.into_iter().for_each(|why| *counts.why.entry(why).or_default() += 1);
         } else if accepted.iter().any(|other| meaning(other) != sent) {

@@ -4,7 +4,8 @@
 //!
 //! It is tried on all small requests: each is signed in every way, and those with one text make
 //! the pairs. What a set of dialects accepts, one or other of them does: as all are tried
-//! together, each alone and every set is.
+//! together, each alone and every set is. No signature of one family is one of another: what
+//! `ACS3` signs has one line feed, what `FC` signs has more, and `acs` has a MAC of its own.
 
 mod meaning;
 mod replay;

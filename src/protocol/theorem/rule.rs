@@ -12,7 +12,7 @@ use crate::protocol::scheme::{Covers, Scheme};
 use std::fmt;
 
 /// One rule.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rule {
     /// This must not occur.
     Ambiguous(Ambiguity),
@@ -55,23 +55,6 @@ impl Rule {
         match self {
             Self::Ambiguous(ambiguity) if ambiguity.can_be_allowed() => Some(ambiguity),
             _ => None,
-        }
-    }
-}
-
-impl fmt::Debug for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ambiguous(ambiguity) => write!(f, "{ambiguity:?}"),
-            Self::UserInfo => f.write_str("UserInfo"),
-            Self::Authority => f.write_str("Authority"),
-            Self::RepeatedHost => f.write_str("RepeatedHost"),
-            Self::TwoHosts => f.write_str("TwoHosts"),
-            Self::RepeatedAuthorization => f.write_str("RepeatedAuthorization"),
-            Self::RepeatedCredential => f.write_str("RepeatedCredential"),
-            Self::UnlistedDate => f.write_str("UnlistedDate"),
-            Self::RepeatedParameter => f.write_str("RepeatedParameter"),
-            Self::AlreadyPresigned => f.write_str("AlreadyPresigned"),
         }
     }
 }
