@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 /// What a dialect signs of a request: the canonical request of `ACS3`, the
 /// string-to-sign of other schemes. `None` if the family has no such dialect.
-pub(super) fn signed_text(
+fn signed_text(
     head: &Head<'_>,
     family: Family,
     dialect: Dialect,
