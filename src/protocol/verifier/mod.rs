@@ -57,8 +57,9 @@ use time::Window;
 ///
 /// | refused ([`Ambiguity`]) | because | in |
 /// |---|---|---|
-/// | `PathNewline`, `PathSlash`: `%0A`, `%2F` in the path | the path is signed decoded | `FC` but of Java and fc2; the Go and Java samples of `ACS3` |
-/// | `PathPercent`: `%25` in the path | `/a%2520b` is signed as `/a%20b`, which others sign for what it is | these samples; `FC` beside the dialects of Java or fc2 |
+/// | `PathNewline`, `PathSlash`: `%0A`, `%2F` in the path | the path is signed decoded | `FC` but of Java and Node; the Go and Java samples of `ACS3` |
+/// | `PathPercent`: `%25` in the path | `/a%2520b` is signed as `/a%20b`, which others sign for what it is | these |
+/// | `PathUnreserved`: an escape of a letter, a digit, `-`, `.` or `_` in the path | `/%61ll` is signed as `/all`, which is another path to most routers | these; the documented form of `ACS3` |
 /// | `PathPlus`: `+` in the path | it is signed as a space | `ACS3` of Node and Go |
 /// | `PathMalformed`, `Malformed`: `%` that begins no escape | parsers drop, keep or refuse it | all |
 /// | `PathNotUtf8`, `NotUtf8` | bytes are signed as U+FFFD | those that replace them |
@@ -70,8 +71,9 @@ use time::Window;
 /// | `RepeatedKey`, `BlankValue`, `Nameless` | part of the query is unsigned | the samples of `ACS3`, Python's, Java's |
 /// | `UnsignedQuery` | the query is unsigned | `FC` of management calls |
 /// | `RepeatedHeader` | values are signed joined, or one of them only | all |
-/// | `UnsignedHeader`: `x-acs-` or `x-fc-` outside `SignedHeaders` | a trigger acts upon them | `ACS3`, `acs`; exempt one with [`Verifier::with_insecure_unsigned_header`] |
-/// | `ExpiresAsDate`: `x-fc-expires` in the query beside a signature in headers | it is signed in place of the date | `FC` of Go and Java |
+/// | `PaddedHeader` | white space around a value is not signed | all |
+/// | `UnsignedHeader`: `x-acs-` or `x-fc-` outside `SignedHeaders`, or of the other scheme | a trigger acts upon them | all; exempt one with [`Verifier::with_insecure_unsigned_header`] |
+/// | `ExpiresAsDate`: `x-fc-expires` in the query beside a signature in headers | `FC` of Go and Java sign it in place of the date | all |
 /// | `AcceptUndefined`: `Accept: undefined` | Node signs that for no header | `acs` |
 /// | `QueryCredentials`, `AbsentHeader` | two sets of credentials; a listed header that is not there | all; cannot be let through |
 ///
