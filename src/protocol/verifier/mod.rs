@@ -89,7 +89,7 @@ use time::Window;
 /// | `RepeatedHeader` | values are signed joined, or one of them only | all |
 /// | `PaddedHeader`: white space around a value | it is not signed, and HTTP/2 lets it through | all |
 /// | `UnsignedHeader`: an `x-acs-` or `x-fc-` header that the scheme or the list leaves out | a trigger acts upon them | all; exempt one with [`Verifier::with_insecure_unsigned_header`] |
-/// | `ExpiresAsDate`: `x-fc-expires` in the query beside a signature in headers | it is signed in place of the date | `FC` of Go and Java |
+/// | `ExpiresAsDate`: `x-fc-expires` in the query beside a signature in headers | `FC` of Go and Java sign it in place of the date | all |
 /// | `AcceptUndefined`: `Accept: undefined` | Node signs that for no header | `acs` |
 /// | `QueryCredentials`, `AbsentHeader` | two sets of credentials; a listed header that is not there | all; cannot be let through |
 ///
