@@ -5,6 +5,8 @@
 mod common;
 
 mod layout;
+#[cfg(feature = "sm3")]
+mod moved;
 mod names;
 mod presigner;
 mod secrets;

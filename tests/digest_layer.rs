@@ -2,6 +2,7 @@
 
 mod check;
 mod large;
+mod pairs;
 mod refusals;
 mod sdks;
 mod set;

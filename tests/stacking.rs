@@ -1,14 +1,15 @@
 //! The layers among others: tower's, tower-http's, and in tonic's server and channel.
 
 use crate::common::{
-    self, ID, at, call, client, credentials, key, read, read_error, serve, signed, signer,
-    temporary_credentials, verifier, verify_layer,
+    self, Counting, ID, at, call, client, credentials, key, read, read_error, serve, signed,
+    signer, temporary_credentials, verifier, verify_layer,
 };
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tonic::transport::server::TcpIncoming;
@@ -16,8 +17,11 @@ use tonic::transport::{Channel, Server};
 use tonic_health::ServingStatus;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-use tower::{BoxError, ServiceBuilder, ServiceExt as _, service_fn};
+use tower::retry::Policy;
+use tower::util::BoxCloneService;
+use tower::{BoxError, Service, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_fc::clock::FixedClock;
+use tower_fc::error::{Error, ErrorKind};
 use tower_fc::keys::VerifyingKey;
 use tower_fc::{
     Credentials, Rejection, RejectionKind, Scheme, SignLayer, Signer, VerifiedCaller, Verifier,
@@ -159,6 +163,136 @@ async fn what_is_boxed_can_be_verified_and_signed() {
     assert_eq!(read(response).await, "inner");
 }
 
+/// Sends again what failed, a few times.
+#[derive(Clone)]
+struct Again(usize);
+
+impl<B: Clone, R, E> Policy<Request<B>, R, E> for Again {
+    type Future = std::future::Ready<()>;
+
+    fn retry(&mut self, _: &mut Request<B>, result: &mut Result<R, E>) -> Option<Self::Future> {
+        self.0 = self.0.checked_sub(usize::from(result.is_err()))?;
+        result.is_err().then(|| std::future::ready(()))
+    }
+
+    fn clone_request(&mut self, request: &Request<B>) -> Option<Request<B>> {
+        Some(request.clone())
+    }
+}
+
+/// For what cannot be sent again, as streams cannot.
+#[derive(Clone)]
+struct Once;
+
+impl<Q, R, E> Policy<Q, R, E> for Once {
+    type Future = std::future::Ready<()>;
+
+    fn retry(&mut self, _: &mut Q, _: &mut Result<R, E>) -> Option<Self::Future> {
+        None
+    }
+
+    fn clone_request(&mut self, _: &Q) -> Option<Q> {
+        None
+    }
+}
+
+/// A layer that signs around a client: alone, under and over each of tower's layers that have an
+/// error of their own, and around an error that is boxed. The stacks have names and the same error.
+macro_rules! stacks_of {
+    ($sign:expr, $client:expr, $policy:expr) => {{
+        let minute = Duration::from_secs(60);
+        let (sign, client, policy) = (&$sign, $client, $policy);
+        let new = ServiceBuilder::new;
+        [
+            ("alone", boxed(new().layer(sign).service(client.clone()))),
+            ("under a buffer", boxed(new().buffer(1).layer(sign).service(client.clone()))),
+            ("over a buffer", boxed(new().layer(sign).buffer(1).service(client.clone()))),
+            ("under a timeout", boxed(new().timeout(minute).layer(sign).service(client.clone()))),
+            ("over a timeout", boxed(new().layer(sign).timeout(minute).service(client.clone()))),
+            (
+                "under a retry",
+                boxed(new().retry(policy.clone()).layer(sign).service(client.clone())),
+            ),
+            (
+                "over a retry",
+                boxed(new().layer(sign).retry(policy.clone()).service(client.clone())),
+            ),
+            ("over a boxed error", {
+                let client = client.clone().map_err(BoxError::from).boxed_clone();
+                boxed(new().layer(sign).service(client))
+            }),
+            ("among all of them", {
+                let outside = new().buffer(1).timeout(minute).retry(policy.clone()).layer(sign);
+                // Two places: a request that is not sent leaves one with the idle service, and
+                // another attempt asks for the other.
+                boxed(outside.buffer(2).timeout(minute).retry(policy.clone()).service(client))
+            }),
+        ]
+    }};
+}
+
+fn boxed<S, B, R>(service: S) -> BoxCloneService<Request<B>, Response<R>, BoxError>
+where
+    S: Service<Request<B>, Response = Response<R>, Error: Into<BoxError>, Future: Send>,
+    S: Clone + Send + 'static,
+    B: 'static,
+    R: 'static,
+{
+    service.map_err(Into::into).boxed_clone()
+}
+
+/// An address where nobody listens.
+async fn closed() -> SocketAddr {
+    tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+/// The error of a kind among those that led to an error, itself included.
+fn cause<E: std::error::Error + 'static>(error: &BoxError) -> Option<&E> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&**error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+#[tokio::test]
+async fn an_error_of_signing_or_of_the_client_is_the_same_in_every_stack() {
+    let counting = Counting::default();
+    let server = serve(counting.clone()).await;
+    let closed = closed().await;
+    let layer = SignLayer::new(credentials());
+    let twin = SignLayer::new(Signer::new(|| async { Ok(credentials()) })).awaiting_credentials();
+    let stacks = stacks_of!(layer, client(false), Again(2)).map(|stack| ("Sign", stack));
+    let twins = stacks_of!(twin, client(false), Again(2)).map(|stack| ("AsyncSign", stack));
+    for (sign, (name, mut stack)) in stacks.into_iter().chain(twins) {
+        let before = counting.calls();
+        let mut send = async |target: String| {
+            let request = request(Method::GET, &target, b"");
+            call(&mut stack, request).await
+        };
+        let response = send(format!("http://{server}/?comment=hi")).await.unwrap();
+        assert_eq!(response.status(), 200, "{sign} {name}");
+        assert_eq!(counting.calls(), before + 1, "{sign} {name}");
+
+        // What cannot be signed is not sent.
+        let target = format!("http://{server}/?comment=hi%0Arole=admin");
+        let error = send(target).await.unwrap_err();
+        let error =
+            error.downcast_ref::<Error>().unwrap_or_else(|| panic!("{sign} {name} {error}"));
+        assert_eq!(error.kind(), ErrorKind::Ambiguous, "{sign} {name}");
+        assert_eq!(counting.calls(), before + 1, "{sign} {name}");
+
+        // Nobody there: the error of the client, as it is without signing.
+        let error = send(format!("http://{closed}/")).await.unwrap_err();
+        assert!(error.is::<hyper_util::client::legacy::Error>(), "{sign} {name} {error}");
+        let refused = cause::<std::io::Error>(&error).map(std::io::Error::kind);
+        assert_eq!(refused, Some(std::io::ErrorKind::ConnectionRefused), "{sign} {name}");
+    }
+}
+
 #[tokio::test]
 async fn a_response_of_one_layer_of_verifying_passes_another() {
     let service = ServiceBuilder::new().layer(verify_layer()).layer(verify_layer()).service(
@@ -239,6 +373,44 @@ async fn tonic_is_told_by_the_status_what_was_wrong() {
     let signing = ServiceBuilder::new().layer(layer).service(channel(address).await);
     let status = HealthClient::new(signing).check(check()).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::Unavailable);
+}
+
+#[tokio::test]
+async fn tonic_is_told_what_became_of_a_call_by_every_stack_around_its_channel() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let count = tower::util::MapRequestLayer::new(move |request| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        request
+    });
+    let server = channel(health_behind!(count)).await;
+    let closed = format!("http://{}", closed().await);
+    let closed = Channel::from_shared(closed).unwrap().connect_lazy();
+    let layer = SignLayer::new(credentials());
+    let twin = SignLayer::new(Signer::new(|| async { Ok(credentials()) })).awaiting_credentials();
+    let stacks = |channel: &Channel| {
+        let stacks = stacks_of!(layer, channel.clone(), Once).map(|stack| ("Sign", stack));
+        let twins = stacks_of!(twin, channel.clone(), Once).map(|stack| ("AsyncSign", stack));
+        stacks.into_iter().chain(twins)
+    };
+    for (sign, (name, stack)) in stacks(&server) {
+        let before = calls.load(Ordering::SeqCst);
+        let mut client = HealthClient::new(stack);
+        let answer = client.check(check()).await.unwrap();
+        assert_eq!(answer.into_inner().status, SERVING, "{sign} {name}");
+        assert_eq!(calls.load(Ordering::SeqCst), before + 1, "{sign} {name}");
+
+        // What cannot be signed is not sent: `FC` signs no header of this name.
+        let mut unsigned = tonic::Request::new(check());
+        unsigned.metadata_mut().insert("x-acs-a", "1".parse().unwrap());
+        let status = client.check(unsigned).await.unwrap_err();
+        assert!(status.message().contains("is not signed"), "{sign} {name} {status:?}");
+        assert_eq!(calls.load(Ordering::SeqCst), before + 1, "{sign} {name}");
+    }
+    for (sign, (name, stack)) in stacks(&closed) {
+        let status = HealthClient::new(stack).check(check()).await.unwrap_err();
+        assert_eq!(status.code(), tonic::Code::Unavailable, "{sign} {name} {status:?}");
+    }
 }
 
 #[tokio::test]

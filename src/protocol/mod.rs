@@ -14,6 +14,8 @@ pub(crate) mod presigner;
 pub(crate) mod request;
 pub(crate) mod scheme;
 pub(crate) mod signer;
+#[cfg(test)]
+mod theorem;
 pub(crate) mod verifier;
 
 pub(crate) use key::{Credentials, KeyStore, KeyStoreError, Keys, VerifyingKey};

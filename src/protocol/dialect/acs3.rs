@@ -50,7 +50,7 @@ pub(super) const NODE: Form = Form {
 
 pub(super) const GO: Form = Form {
     path: PathRules { form: PathForm::Raw, dollar: Times::Never, form_chars: Times::Every },
-    query: Some(QueryRules { key: Encoding::FormChars, drop_faulty: true, ..QUERY }),
+    query: Some(QueryRules { key: Encoding::FormChars, ..QUERY }),
     refuses: ALWAYS
         .union(KEYS_AMONG_ENCODED)
         .union(Ambiguities::PATH_PLUS)

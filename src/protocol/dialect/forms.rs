@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 /// What a dialect signs of a request: the canonical request of `ACS3`, the
 /// string-to-sign of other schemes. `None` if the family has no such dialect.
-pub(super) fn signed_text(
+fn signed_text(
     head: &Head<'_>,
     family: Family,
     dialect: Dialect,
@@ -501,8 +501,8 @@ fn each_dialect_signs_an_odd_target_in_its_own_way() {
             Family::Acs3,
             "acs3/go",
             "/%41%20%2A$~%C3%A9%FF!/%20%2A$~",
-            "=n&a=0&a b=c%20d&e=&f=&k%20%2A~=v%2B%2A&m=~&u=1%26v%3D2&z=0&z=1&～=1&😀=2&\
-             \\xFF=%FF%21",
+            "=n&a=0&a b=c%20d&e=&f=&h=%25zz&k%20%2A~=v%2B%2A&m=~&s=1%3Bt%3D2&u=1%26v%3D2&\
+             z=0&z=1&～=1&😀=2&\\xFF=%FF%21",
         ),
         (
             Family::Acs3,

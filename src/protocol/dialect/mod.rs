@@ -9,8 +9,6 @@ mod base;
 mod fc;
 #[cfg(test)]
 mod forms;
-#[cfg(test)]
-mod strictness;
 
 use super::canonical::rules::Form;
 use super::scheme::Family;

@@ -64,6 +64,11 @@ pub(crate) enum Covers {
 macro_rules! schemes {
     ($($(#[doc = $doc:literal])* $(#[cfg($cfg:meta)])? $variant:ident, $flag:ident = $facts:expr;)*) => {
         /// A way of signing requests.
+        ///
+        /// All cover method, path and query, but for the order of the values of one parameter:
+        /// `?to=alice&to=bob` has the signature of `?to=bob&to=alice`. That is reported as
+        /// [`Ambiguity::ValueOrder`](crate::protocol::Ambiguity::ValueOrder), and refused with
+        /// `with_refused`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Scheme {

@@ -63,10 +63,19 @@ use time::Window;
 /// through by name with [`Verifier::with_insecure_allowance`], or all of them, to see
 /// which occur, with [`Verifier::with_insecure_observation`].
 ///
+/// So of all requests with one signature, those that are accepted mean the same. Which one was
+/// meant by whoever signed is for the signer to say: a [`Signer`](crate::Signer) refuses the same,
+/// others do not. Under `FC` and `acs`, and in the samples of `ACS3`, what they sign can be good for
+/// another request than theirs, which no verifier can tell; the official SDKs do sign such requests
+/// (`SECURITY.md` counts them, by dialect). Where others sign, prefer
+/// [`Scheme::Acs3HmacSha256`](crate::Scheme::Acs3HmacSha256) in its documented form: no twin was
+/// found of a request that all parsers read in one way.
+///
 /// | refused ([`Ambiguity`]) | because | in |
 /// |---|---|---|
-/// | `PathNewline`, `PathSlash`: `%0A`, `%2F` in the path | the path is signed decoded | `FC` but of Java and fc2; the Go and Java samples of `ACS3` |
-/// | `PathPercent`: `%25` in the path | `/a%2520b` is signed as `/a%20b`, which others sign for what it is | these samples; `FC` beside the dialects of Java or fc2 |
+/// | `PathNewline`, `PathSlash`: `%0A`, `%2F` in the path | the path is signed decoded | `FC` but of Java and Node; the Go and Java samples of `ACS3` |
+/// | `PathPercent`: `%25` in the path | `/a%2520b` is signed as `/a%20b`, which others sign for what it is | the same |
+/// | `PathUnreserved`: an escape of a letter, a digit, `-`, `.` or `_` in the path | `/%61ll` is signed as `/all`, and routed otherwise | the same; the documented form of `ACS3` |
 /// | `PathPlus`: `+` in the path | it is signed as a space | `ACS3` of Node and Go |
 /// | `PathMalformed`, `Malformed`: `%` that begins no escape | parsers drop, keep or refuse it | all |
 /// | `PathNotUtf8`, `NotUtf8` | bytes are signed as U+FFFD | those that replace them |
@@ -78,10 +87,16 @@ use time::Window;
 /// | `RepeatedKey`, `BlankValue`, `Nameless` | part of the query is unsigned | the samples of `ACS3`, Python's, Java's |
 /// | `UnsignedQuery` | the query is unsigned | `FC` of management calls |
 /// | `RepeatedHeader` | values are signed joined, or one of them only | all |
-/// | `UnsignedHeader`: `x-acs-` or `x-fc-` outside `SignedHeaders` | a trigger acts upon them | `ACS3`, `acs`; exempt one with [`Verifier::with_insecure_unsigned_header`] |
-/// | `ExpiresAsDate`: `x-fc-expires` in the query beside a signature in headers | it is signed in place of the date | `FC` of Go and Java |
+/// | `PaddedHeader`: white space around a value | it is not signed, and HTTP/2 lets it through | all |
+/// | `UnsignedHeader`: an `x-acs-` or `x-fc-` header that the scheme or the list leaves out | a trigger acts upon them | all; exempt one with [`Verifier::with_insecure_unsigned_header`] |
+/// | `ExpiresAsDate`: `x-fc-expires` in the query beside a signature in headers | `FC` of Go and Java sign it in place of the date | all |
 /// | `AcceptUndefined`: `Accept: undefined` | Node signs that for no header | `acs` |
 /// | `QueryCredentials`, `AbsentHeader` | two sets of credentials; a listed header that is not there | all; cannot be let through |
+///
+/// The order of the values of one parameter is signed by no scheme: `?to=alice&to=bob` has the
+/// signature of `?to=bob&to=alice`. Such a request is let through and reported
+/// ([`VerifiedCaller::ambiguities`], `ValueOrder`), unless it is
+/// [refused by name](Verifier::with_refused).
 ///
 /// The Go and Node helpers for `ACS3` cannot sign `x-fc-` headers: exempt those you
 /// need, one by one.

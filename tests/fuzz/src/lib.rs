@@ -5,6 +5,7 @@
 //!   written from the wire contract and the golden vectors alone, in the plainest
 //!   way, and copies and allocates freely. `tests/reference_vectors.rs` holds it
 //!   to the vectors.
+//! - [`strict`] finds what is ambiguous about a request, by the rules that `Verifier` documents.
 //! - [`way`] names everything that can be signed by, [`dates`] reads dates, and
 //!   [`verdict`] decides about a request: a second verifier on top of them.
 //! - [`requests`] makes requests from the bytes of a fuzzer.
@@ -16,6 +17,7 @@ pub mod checks;
 pub mod dates;
 pub mod reference;
 pub mod requests;
+pub mod strict;
 pub mod verdict;
 pub mod way;
 

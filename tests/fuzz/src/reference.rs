@@ -1,5 +1,16 @@
 //! The canonical forms, one plain step after the other.
 //!
+//! There is one reading of a request in each dialect, and each of its rules is from one of:
+//!
+//! - the wire contract, which goes before all else;
+//! - the golden vectors, and the tables in `tests/vectors/README.md` of what they show;
+//! - RFC 9110 and the WHATWG's standards of encodings and URLs, for what the contract calls
+//!   "decoded" or "a value".
+//!
+//! Where none of them says what is signed, neither does this: the result is `None`. A verifier
+//! that is told to let everything through has to take such a request somehow. How is its own
+//! affair; what matters is that strict ones refuse it, to which [`crate::verdict`] holds them.
+//!
 //! Common to all functions here:
 //!
 //! - `target` is the request target byte for byte: a path, and after the first
@@ -7,9 +18,9 @@
 //!   same thing to every dialect.
 //! - `headers` are in wire order, names in lower case, values without the
 //!   white space around them.
-//! - `None` means that no request of this dialect can look like this: its SDK
-//!   would have thrown, or has no way to say it. See [`Reading`] for what a
-//!   verifier makes of such a request.
+//!
+//! What some SDKs are known to sign of requests that no vector has, and of which the contract
+//! says otherwise, is tabled in `tests/reference_vectors.rs`: these requests are refused.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,37 +37,6 @@ pub type Header = (String, Vec<u8>);
 // ---------------------------------------------------------------------------
 // Dialects
 // ---------------------------------------------------------------------------
-
-/// Whose reading of a request is asked for.
-///
-/// An SDK signs what it sends, so it has no reading of what it cannot send. A
-/// verifier gets requests from anyone, and has to take them somehow. Where the
-/// two differ, `tower-fc` chose; these are all of its choices:
-///
-/// | request | SDK | verifier |
-/// |---|---|---|
-/// | path with `;` in its last segment | Python's cuts it off (`fc/py-gateway`, `acs3/py-doc`) | it stays |
-/// | malformed escape in the path | Go and Java throw | it stays |
-/// | malformed escape in the query | `acs3/java-doc` throws | it stays |
-/// | malformed escape or `;` in the query | `acs3/go` cannot send it | the part is dropped, as Go's own parser does |
-/// | encoded surrogates | Java makes one U+FFFD of them | three |
-/// | bytes that are not UTF-8 | `acs/py` replaces them | they stay, as in `acs/go` |
-/// | `x-fc-expires` in the query of `FC` | Go searches the finished text, Java the parameters | the first parameter that a form parser finds |
-/// | a key given twice | a map cannot say it (`acs`, `ACS3` but for the samples) | all are signed, by key, then by value |
-/// | query that begins with `&` once built | Go strips it (`acs`, `ACS3`) | it stays |
-/// | repeated content-md5, content-type, date, accept | joined by Java and Node under `FC`, refused by others | the first |
-/// | repeated `x-fc-`, `x-acs-` header | refused by some | joined under `FC` of Python; else the first |
-/// | `x-acs-content-sha256` | the SDKs always send it, the samples never sign it | the first value is the payload line |
-/// | tab within an `x-acs-` header | `acs/node` signs a space | it stays |
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// What the SDK signs.
-    Sdk,
-    /// What a verifier takes to be signed. `None` only for a name in `SignedHeaders`
-    /// without a header, and for a presigned URL without one `x-fc-expires`.
-    Verifier,
-}
-use Reading::{Sdk, Verifier};
 
 /// The SDKs that sign with the scheme `FC`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,10 +71,11 @@ impl Fc {
         }
     }
 
-    /// The dialect of that name, and whether it is the presigned form.
+    /// The dialect of that name, and whether it is the presigned form, which is that of the
+    /// documentation.
     pub fn from_name(name: &str) -> Option<(Fc, bool)> {
         if name == "fc-presigned/go-fc" {
-            return Some((Fc::GoFc, true));
+            return Some((Fc::STANDARD, true));
         }
         let dialect = Fc::ALL.into_iter().find(|d| d.name() == name)?;
         Some((dialect, false))
@@ -230,7 +211,6 @@ impl Algorithm {
 ///
 /// `presigned` says that the signature is in the query, as `x-fc-signature`.
 pub fn fc_string_to_sign(
-    reading: Reading,
     dialect: Fc,
     presigned: bool,
     method: &str,
@@ -239,36 +219,26 @@ pub fn fc_string_to_sign(
 ) -> Option<Vec<u8>> {
     let (path, query) = split_target(target);
 
-    let rule = match (dialect, reading) {
-        (Fc::GoGateway | Fc::GoFc, _) => Repeated::First,
-        (Fc::JavaGateway | Fc::NodeFc2, _) => Repeated::Joined,
-        (Fc::PyGateway | Fc::PyFc2 | Fc::Api, Sdk) => Repeated::Refused,
-        (Fc::PyGateway | Fc::PyFc2, Verifier) => Repeated::Joined,
-        (Fc::Api, Verifier) => Repeated::First,
+    let repeated = match dialect {
+        Fc::GoGateway => Repeated::First,
+        Fc::JavaGateway | Fc::NodeFc2 => Repeated::Joined,
+        Fc::PyGateway | Fc::PyFc2 | Fc::GoFc | Fc::Api => Repeated::Unsaid,
     };
-    let line_rule = match reading {
-        Sdk => rule,
-        Verifier => Repeated::First,
-    };
-    let content_md5 = line_rule.value(headers, "content-md5")?.unwrap_or_default();
-    let content_type = line_rule.value(headers, "content-type")?.unwrap_or_default();
-    let date_header = line_rule.value(headers, "date")?.unwrap_or_default();
-
     let mut fc_headers = Vec::new();
     for name in names_with_prefix(headers, "x-fc-") {
-        let value = rule.value(headers, &name)?.expect("the name is from there");
+        let value = repeated.value(headers, &name)?.expect("the name is from there");
         fc_headers.extend_from_slice(name.as_bytes());
         fc_headers.push(b':');
         fc_headers.extend_from_slice(&value);
         fc_headers.push(b'\n');
     }
 
-    let mut resource = fc_path(reading, dialect, path)?;
-    let mut pairs = fc_pairs(reading, dialect, query);
-    if presigned {
-        pairs.retain(|(key, _)| key != b"x-fc-signature");
-    }
+    let mut resource = fc_path(dialect, path);
     if dialect != Fc::Api {
+        let mut pairs = fc_pairs(dialect, query);
+        if presigned {
+            pairs.retain(|(key, _)| key != b"x-fc-signature");
+        }
         let mut lines: Vec<Vec<u8>> = pairs.iter().map(fc_line).collect();
         match dialect {
             Fc::PyGateway => {}
@@ -279,29 +249,23 @@ pub fn fc_string_to_sign(
         resource.extend_from_slice(&lines.join(&b'\n'));
     }
 
-    let date = if presigned {
-        // The signer sets the parameter, so there is exactly one.
-        let expires: Vec<&Pair> = pairs.iter().filter(|(k, _)| k == b"x-fc-expires").collect();
-        match expires.as_slice() {
-            [(_, value)] => value.clone().unwrap_or_default(),
-            _ => return None,
-        }
-    } else {
-        let expires = match (dialect, reading) {
-            (Fc::GoGateway, Sdk) => go_gateway_expires(&resource),
-            (Fc::JavaGateway, Sdk) => java_gateway_expires(&pairs),
-            (Fc::GoGateway | Fc::JavaGateway, Verifier) => verifier_expires(query),
-            _ => None,
-        };
-        expires.unwrap_or(date_header)
+    // The value of the parameter where that is signed, or else of the header. What several
+    // parameters would be is unsaid.
+    let mut expires = form_pairs(query);
+    let is_signed = presigned || matches!(dialect, Fc::GoGateway | Fc::JavaGateway);
+    expires.retain(|(key, _)| is_signed && key == b"x-fc-expires");
+    let date = match expires.as_slice() {
+        [(_, value)] => value.clone(),
+        [] if !presigned => line(headers, "date")?,
+        _ => return None,
     };
 
     let mut out = Vec::new();
     out.extend_from_slice(method.as_bytes());
     out.push(b'\n');
-    out.extend_from_slice(&content_md5);
+    out.extend_from_slice(&line(headers, "content-md5")?);
     out.push(b'\n');
-    out.extend_from_slice(&content_type);
+    out.extend_from_slice(&line(headers, "content-type")?);
     out.push(b'\n');
     out.extend_from_slice(&date);
     out.push(b'\n');
@@ -315,22 +279,16 @@ pub fn fc_signature(secret: &[u8], string_to_sign: &[u8]) -> String {
     to_base64(&hmac_sha256(secret, string_to_sign))
 }
 
-fn fc_path(reading: Reading, dialect: Fc, path: &[u8]) -> Option<Vec<u8>> {
-    if path.is_empty() && dialect != Fc::GoFc {
-        return Some(b"/".to_vec());
-    }
+fn fc_path(dialect: Fc, path: &[u8]) -> Vec<u8> {
+    let path = or_slash(path);
     match dialect {
-        // Go cannot parse a URL with a malformed escape in its path.
-        Fc::GoGateway | Fc::GoFc | Fc::Api => percent_decode_path(reading, path),
-        Fc::PyFc2 => Some(lossy(&percent_decode(path))),
-        // Python's URL parser takes a `;` in the last segment, and what
-        // follows it, as something apart from the path.
-        Fc::PyGateway => Some(lossy(&percent_decode(without_last_params(reading, path)))),
-        Fc::JavaGateway | Fc::NodeFc2 => Some(path.to_vec()),
+        Fc::GoGateway | Fc::GoFc | Fc::Api => percent_decode(path),
+        Fc::PyGateway | Fc::PyFc2 => lossy(&percent_decode(path)),
+        Fc::JavaGateway | Fc::NodeFc2 => path.to_vec(),
     }
 }
 
-pub(crate) fn fc_pairs(reading: Reading, dialect: Fc, query: &[u8]) -> Vec<Pair> {
+fn fc_pairs(dialect: Fc, query: &[u8]) -> Vec<Pair> {
     match dialect {
         Fc::PyGateway => {
             // Decoded as a whole and cut at `&` after that, so an escaped `&`
@@ -350,9 +308,7 @@ pub(crate) fn fc_pairs(reading: Reading, dialect: Fc, query: &[u8]) -> Vec<Pair>
             let mut pairs = Vec::new();
             for part in query.split(|&b| b == b'&') {
                 let (key, value) = cut_at_equals(part);
-                let key = lossy_java(reading, &form_decode(&key));
-                let value = value.map(|v| lossy_java(reading, &form_decode(&v)));
-                pairs.push((key, value));
+                pairs.push((lossy(&form_decode(&key)), value.map(|v| lossy(&form_decode(&v)))));
             }
             pairs
         }
@@ -379,31 +335,6 @@ fn fc_line(pair: &Pair) -> Vec<u8> {
     line
 }
 
-/// Go's gateway helper looks for `x-fc-expires` in the finished resource: in
-/// every line but the first, between the first two `=`; the last line wins.
-fn go_gateway_expires(resource: &[u8]) -> Option<Vec<u8>> {
-    let mut found = None;
-    for line in resource.split(|&b| b == b'\n').skip(1) {
-        let cuts: Vec<&[u8]> = line.split(|&b| b == b'=').collect();
-        if cuts.len() > 1 && cuts[0] == b"x-fc-expires" {
-            found = Some(cuts[1].to_vec());
-        }
-    }
-    found
-}
-
-/// Java's takes the first one sent, unless that has no value.
-fn java_gateway_expires(pairs: &[Pair]) -> Option<Vec<u8>> {
-    let (_, value) = pairs.iter().find(|(key, _)| key == b"x-fc-expires")?;
-    value.clone()
-}
-
-/// The first one that a form parser finds.
-fn verifier_expires(query: &[u8]) -> Option<Vec<u8>> {
-    let (_, value) = form_pairs(query).into_iter().find(|(key, _)| key == b"x-fc-expires")?;
-    Some(value)
-}
-
 // ---------------------------------------------------------------------------
 // Schemes ACS3-HMAC-SHA256 and ACS3-HMAC-SM3
 // ---------------------------------------------------------------------------
@@ -412,7 +343,6 @@ fn verifier_expires(query: &[u8]) -> Option<Vec<u8>> {
 ///
 /// `signed_headers` are the names of the `Authorization` header, in lower case.
 pub fn acs3_canonical_request(
-    reading: Reading,
     dialect: Acs3,
     signed_headers: &[&str],
     method: &str,
@@ -420,18 +350,24 @@ pub fn acs3_canonical_request(
     headers: &[Header],
 ) -> Option<Vec<u8>> {
     let (path, query) = split_target(target);
+    if dialect == Acs3::JavaDoc {
+        // The sample throws at a malformed escape.
+        percent_decode_strict(target)?;
+    }
 
-    let rule = match dialect {
+    let repeated = match dialect {
+        Acs3::Standard | Acs3::Py | Acs3::PyDoc | Acs3::Node | Acs3::NodeDoc => {
+            Repeated::SortedJoined
+        }
         Acs3::GoDoc => Repeated::First,
-        Acs3::Java | Acs3::JavaDoc => Repeated::Last,
-        _ => Repeated::SortedJoined,
+        // Java's is the one that its map yields last, which nobody can see.
+        Acs3::Go | Acs3::Java | Acs3::JavaDoc => Repeated::Unsaid,
     };
-
     let names: BTreeSet<&str> = signed_headers.iter().copied().collect();
     let mut canonical_headers = Vec::new();
     for name in &names {
         // A name without a header cannot be signed.
-        let value = rule.value(headers, name)??;
+        let value = repeated.value(headers, name)??;
         canonical_headers.extend_from_slice(name.as_bytes());
         canonical_headers.push(b':');
         canonical_headers.extend_from_slice(&value);
@@ -439,28 +375,19 @@ pub fn acs3_canonical_request(
     }
     let names: Vec<&str> = names.into_iter().collect();
 
-    let hash = "x-acs-content-sha256";
-    let payload = match (dialect, reading) {
-        (Acs3::Standard, _) | (_, Verifier) => Repeated::First.value(headers, hash)?,
-        // The samples sign no body, whatever headers there are.
-        (Acs3::PyDoc | Acs3::NodeDoc | Acs3::GoDoc | Acs3::JavaDoc, Sdk) => None,
-        // The SDKs always send it.
-        (_, Sdk) => Some(rule.value(headers, hash)??),
-    };
-    let payload = payload.unwrap_or_default();
-
     let mut out = Vec::new();
     out.extend_from_slice(method.as_bytes());
     out.push(b'\n');
-    out.extend_from_slice(&acs3_path(reading, dialect, path)?);
+    out.extend_from_slice(&acs3_path(dialect, path));
     out.push(b'\n');
-    out.extend_from_slice(&acs3_query(reading, dialect, query)?);
+    out.extend_from_slice(&acs3_query(dialect, query));
     out.push(b'\n');
     out.extend_from_slice(&canonical_headers);
     out.push(b'\n');
     out.extend_from_slice(names.join(";").as_bytes());
     out.push(b'\n');
-    out.extend_from_slice(&payload);
+    // The hash of the payload where it is sent, and nothing where it is not.
+    out.extend_from_slice(&line(headers, "x-acs-content-sha256")?);
     Some(out)
 }
 
@@ -476,48 +403,34 @@ pub fn acs3_signature(algorithm: Algorithm, secret: &[u8], canonical_request: &[
     algorithm.hmac_hex(secret, &acs3_string_to_sign(algorithm, canonical_request))
 }
 
-fn acs3_path(reading: Reading, dialect: Acs3, path: &[u8]) -> Option<Vec<u8>> {
-    // Node alone does not put a `/` there.
-    let empty_stays = matches!(dialect, Acs3::Node | Acs3::NodeDoc);
-    let path: &[u8] = if path.is_empty() && !empty_stays { b"/" } else { path };
-
+fn acs3_path(dialect: Acs3, path: &[u8]) -> Vec<u8> {
+    let path = or_slash(path);
     match dialect {
         Acs3::Standard => {
             let mut segments = Vec::new();
             for segment in path.split(|&b| b == b'/') {
                 segments.push(rfc3986_encode(&percent_decode(segment)));
             }
-            Some(segments.join(&b'/'))
+            segments.join(&b'/')
         }
 
-        Acs3::Py | Acs3::Java => Some(path.to_vec()),
-        Acs3::PyDoc => {
-            let path = without_last_params(reading, path);
-            Some(replace_all(path, b"$", b"%24"))
-        }
+        Acs3::Py | Acs3::Java => path.to_vec(),
+        Acs3::PyDoc => replace_all(path, b"$", b"%24"),
 
-        Acs3::Node => Some(node_path_replacements(path)),
-        Acs3::NodeDoc => Some(node_path_replacements(&replace_first(path, b"$", b"%24"))),
+        Acs3::Node => node_path_replacements(path),
+        Acs3::NodeDoc => node_path_replacements(&replace_first(path, b"$", b"%24")),
 
-        Acs3::Go => Some(go_replacements(path)),
-        Acs3::GoDoc => {
-            let decoded = percent_decode_path(reading, path)?;
-            Some(go_replacements(&replace_all(&decoded, b"$", b"%24")))
-        }
+        Acs3::Go => go_replacements(path),
+        Acs3::GoDoc => go_replacements(&replace_all(&percent_decode(path), b"$", b"%24")),
 
-        Acs3::JavaDoc => {
-            let decoded = lossy_java(reading, &percent_decode_path(reading, path)?);
-            Some(replace_all(&decoded, b"$", b"%24"))
-        }
+        Acs3::JavaDoc => replace_all(&lossy(&percent_decode(path)), b"$", b"%24"),
     }
 }
 
-fn acs3_query(reading: Reading, dialect: Acs3, query: &[u8]) -> Option<Vec<u8>> {
-    let pairs = acs3_pairs(reading, dialect, query)?;
+fn acs3_query(dialect: Acs3, query: &[u8]) -> Vec<u8> {
+    let pairs = acs3_pairs(dialect, query);
     let pairs = match dialect {
-        Acs3::Standard => pairs,
-
-        Acs3::Py | Acs3::Node | Acs3::Go | Acs3::Java => without_repeated(reading, pairs)?,
+        Acs3::Standard | Acs3::Py | Acs3::Node | Acs3::Go | Acs3::Java => pairs,
 
         // The first one of several counts.
         Acs3::PyDoc | Acs3::GoDoc => {
@@ -534,70 +447,55 @@ fn acs3_query(reading: Reading, dialect: Acs3, query: &[u8]) -> Option<Vec<u8>> 
             map.into_iter().collect()
         }
     };
-    Some(match dialect {
+    match dialect {
         Acs3::Standard => acs3_join(pairs, bytes_order, |key| rfc3986_encode(&key)),
         Acs3::Py | Acs3::PyDoc => acs3_join(pairs, bytes_order, |key| key),
         Acs3::Node | Acs3::NodeDoc => acs3_join(pairs, utf16_order, |key| key),
         Acs3::Java | Acs3::JavaDoc => acs3_join(pairs, utf16_order, |key| rfc3986_encode(&key)),
 
         // Go replaces in the finished query, unencoded keys included.
-        Acs3::Go | Acs3::GoDoc => {
-            let joined = go_replacements(&acs3_join(pairs, bytes_order, |key| key));
-            without_leading_ampersands(reading, &joined).to_vec()
-        }
-    })
+        Acs3::Go | Acs3::GoDoc => go_replacements(&acs3_join(pairs, bytes_order, |key| key)),
+    }
 }
 
 /// The parameters as a dialect reads them, in the order they were sent.
-pub(crate) fn acs3_pairs(
-    reading: Reading,
-    dialect: Acs3,
-    query: &[u8],
-) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
-    let as_text = |pairs: Vec<(Vec<u8>, Vec<u8>)>, text: fn(&[u8]) -> Vec<u8>| {
-        pairs.iter().map(|(key, value)| (text(key), text(value))).collect()
+pub(crate) fn acs3_pairs(dialect: Acs3, query: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let as_text = |pairs: Vec<(Vec<u8>, Vec<u8>)>| {
+        pairs.iter().map(|(key, value)| (lossy(key), lossy(value))).collect()
     };
-    Some(match dialect {
-        Acs3::Standard => form_pairs(query),
-        Acs3::Py | Acs3::Node | Acs3::NodeDoc => as_text(form_pairs(query), lossy),
-        Acs3::Java => as_text(form_pairs(query), reading.java_text()),
+    match dialect {
+        Acs3::Standard | Acs3::Go => form_pairs(query),
+        Acs3::Py | Acs3::Node | Acs3::NodeDoc | Acs3::Java => as_text(form_pairs(query)),
 
         // Parts without a value are left out before all else.
         Acs3::PyDoc => {
             let mut pairs = form_pairs(query);
             pairs.retain(|(_, value)| !value.is_empty());
-            as_text(pairs, lossy)
+            as_text(pairs)
         }
 
-        Acs3::Go if reading == Sdk => form_pairs(query),
-        Acs3::Go | Acs3::GoDoc => {
+        Acs3::GoDoc => {
             let pairs = go_pairs(query).into_iter();
             pairs.map(|(key, value)| (key, value.unwrap_or_default())).collect()
         }
 
         Acs3::JavaDoc => {
-            if reading == Sdk {
-                // The URL class throws at a malformed escape.
-                percent_decode_strict(query)?;
-            }
             let mut pairs = Vec::new();
             for part in query.split(|&b| b == b'&' || b == b';') {
                 let (key, value) = cut_at_equals(part);
                 if key.is_empty() {
                     continue;
                 }
-                let key = lossy_java(reading, &form_decode(&key));
-                let value = lossy_java(reading, &form_decode(&value.unwrap_or_default()));
-                pairs.push((key, value));
+                pairs.push((form_decode(&key), form_decode(&value.unwrap_or_default())));
             }
-            pairs
+            as_text(pairs)
         }
-    })
+    }
 }
 
 /// `key=value` parts joined by `&`, in the order of the keys as they are
-/// before encoding; equal keys in the order of their values. Values are
-/// encoded, keys as `encode_key` says.
+/// before encoding. Equal keys are in the order of their values: in which they
+/// were sent is signed by no scheme. Values are encoded, keys as `encode_key` says.
 fn acs3_join(
     mut pairs: Vec<(Vec<u8>, Vec<u8>)>,
     order: fn(&[u8], &[u8]) -> Ordering,
@@ -629,23 +527,17 @@ fn node_path_replacements(path: &[u8]) -> Vec<u8> {
 
 /// The text that the scheme `acs` signs.
 pub fn acs_string_to_sign(
-    reading: Reading,
     dialect: Acs,
     method: &str,
     target: &[u8],
     headers: &[Header],
 ) -> Option<Vec<u8>> {
     let (path, query) = split_target(target);
-    let rule = match reading {
-        Sdk => Repeated::Refused,
-        Verifier => Repeated::First,
-    };
 
-    let accept = match (rule.value(headers, "accept")?, dialect) {
-        (Some(value), _) => value,
-        (None, Acs::Node) => b"undefined".to_vec(),
-        (None, _) => Vec::new(),
-    };
+    let mut accept = line(headers, "accept")?;
+    if dialect == Acs::Node && !headers.iter().any(|(name, _)| name == "accept") {
+        accept = b"undefined".to_vec();
+    }
 
     let mut out = Vec::new();
     out.extend_from_slice(method.as_bytes());
@@ -653,24 +545,17 @@ pub fn acs_string_to_sign(
     out.extend_from_slice(&accept);
     out.push(b'\n');
     for name in ["content-md5", "content-type", "date"] {
-        out.extend_from_slice(&rule.value(headers, name)?.unwrap_or_default());
+        out.extend_from_slice(&line(headers, name)?);
         out.push(b'\n');
     }
     for name in names_with_prefix(headers, "x-acs-") {
-        let mut value = rule.value(headers, &name)?.expect("the name is from there");
-        if dialect == Acs::Node && reading == Sdk {
-            value = replace_all(&value, b"\t", b" ");
-        }
         out.extend_from_slice(name.as_bytes());
         out.push(b':');
-        out.extend_from_slice(&value);
+        out.extend_from_slice(&line(headers, &name)?);
         out.push(b'\n');
     }
-    out.extend_from_slice(path);
-    if let Some(query) = acs_query(reading, dialect, query)? {
-        out.push(b'?');
-        out.extend_from_slice(&query);
-    }
+    out.extend_from_slice(or_slash(path));
+    out.extend_from_slice(&acs_query(dialect, query));
     Some(out)
 }
 
@@ -681,17 +566,14 @@ pub fn acs_signature(secret: &[u8], string_to_sign: &[u8]) -> String {
     to_base64(&mac.finalize().into_bytes())
 }
 
-/// The outer `None` refuses; the inner one says that there are no parameters.
-fn acs_query(reading: Reading, dialect: Acs, query: &[u8]) -> Option<Option<Vec<u8>>> {
-    let text = match (dialect, reading) {
-        (Acs::Py, Sdk) | (Acs::Node, _) => lossy,
-        (Acs::Java, _) => reading.java_text(),
-        (Acs::Py, Verifier) | (Acs::Go, _) => |bytes: &[u8]| bytes.to_vec(),
-    };
-    let pairs = form_pairs(query).iter().map(|(key, value)| (text(key), text(value))).collect();
-    let mut pairs = without_repeated(reading, pairs)?;
+/// Nothing without parameters, otherwise these after a `?`.
+fn acs_query(dialect: Acs, query: &[u8]) -> Vec<u8> {
+    let mut pairs = form_pairs(query);
+    if matches!(dialect, Acs::Node | Acs::Java) {
+        pairs = pairs.iter().map(|(key, value)| (lossy(key), lossy(value))).collect();
+    }
     if pairs.is_empty() {
-        return Some(None);
+        return Vec::new();
     }
 
     let order = match dialect {
@@ -707,11 +589,7 @@ fn acs_query(reading: Reading, dialect: Acs, query: &[u8]) -> Option<Option<Vec<
             parts.push([key, value].join(&b'='));
         }
     }
-    let joined = parts.join(&b'&');
-    Some(Some(match dialect {
-        Acs::Go => without_leading_ampersands(reading, &joined).to_vec(),
-        _ => joined,
-    }))
+    [b"?".to_vec(), parts.join(&b'&')].concat()
 }
 
 // ---------------------------------------------------------------------------
@@ -722,17 +600,16 @@ fn acs_query(reading: Reading, dialect: Acs, query: &[u8]) -> Option<Option<Vec<
 #[derive(Clone, Copy)]
 enum Repeated {
     First,
-    Last,
     /// In wire order, joined by `,`.
     Joined,
     /// Sorted, then joined by `,`.
     SortedJoined,
-    /// The SDK cannot send it.
-    Refused,
+    /// Neither the contract nor a vector says it.
+    Unsaid,
 }
 
 impl Repeated {
-    /// The outer `None` refuses; the inner one says that there is no such
+    /// The outer `None` says that it is unsaid; the inner one that there is no such
     /// header.
     fn value(self, headers: &[Header], name: &str) -> Option<Option<Vec<u8>>> {
         let mut values: Vec<Vec<u8>> = Vec::new();
@@ -741,21 +618,25 @@ impl Repeated {
                 values.push(value.clone());
             }
         }
-        if values.is_empty() {
-            return Some(None);
+        if values.len() < 2 {
+            return Some(values.pop());
         }
         match self {
             Repeated::First => Some(values.first().cloned()),
-            Repeated::Last => Some(values.last().cloned()),
             Repeated::Joined => Some(Some(values.join(&b','))),
             Repeated::SortedJoined => {
                 values.sort();
                 Some(Some(values.join(&b',')))
             }
-            Repeated::Refused if values.len() > 1 => None,
-            Repeated::Refused => Some(values.pop()),
+            Repeated::Unsaid => None,
         }
     }
+}
+
+/// The value of a header that has a line of its own, or nothing. There is one: what several
+/// would be is unsaid.
+fn line(headers: &[Header], name: &str) -> Option<Vec<u8>> {
+    Some(Repeated::Unsaid.value(headers, name)?.unwrap_or_default())
 }
 
 fn names_with_prefix(headers: &[Header], prefix: &str) -> BTreeSet<String> {
@@ -783,19 +664,12 @@ fn split_target(target: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// The path up to the first `;` of its last segment; all of it for a verifier.
-fn without_last_params(reading: Reading, path: &[u8]) -> &[u8] {
-    if reading == Verifier {
-        return path;
-    }
-    let last_segment = path.iter().rposition(|&b| b == b'/').unwrap_or(0);
-    match path[last_segment..].iter().position(|&b| b == b';') {
-        Some(i) => &path[..last_segment + i],
-        None => path,
-    }
+/// A path, `/` when it is empty: on the wire it never is.
+fn or_slash(path: &[u8]) -> &[u8] {
+    if path.is_empty() { b"/" } else { path }
 }
 
-fn cut_at_equals(part: &[u8]) -> Pair {
+pub(crate) fn cut_at_equals(part: &[u8]) -> Pair {
     match part.iter().position(|&b| b == b'=') {
         Some(i) => (part[..i].to_vec(), Some(part[i + 1..].to_vec())),
         None => (part.to_vec(), None),
@@ -834,18 +708,6 @@ fn go_pairs(query: &[u8]) -> Vec<Pair> {
     pairs
 }
 
-/// `None` if a key is there twice, which a map that is sent cannot cause.
-fn without_repeated(
-    reading: Reading,
-    pairs: Vec<(Vec<u8>, Vec<u8>)>,
-) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
-    let keys: BTreeSet<&Vec<u8>> = pairs.iter().map(|(key, _)| key).collect();
-    if keys.len() < pairs.len() && reading == Sdk {
-        return None;
-    }
-    Some(pairs)
-}
-
 // ---------------------------------------------------------------------------
 // Percent encoding
 // ---------------------------------------------------------------------------
@@ -867,14 +729,6 @@ pub(crate) fn percent_decode(text: &[u8]) -> Vec<u8> {
         }
     }
     out
-}
-
-/// Decodes a path; a malformed escape is refused by an SDK and stays for a verifier.
-fn percent_decode_path(reading: Reading, path: &[u8]) -> Option<Vec<u8>> {
-    match reading {
-        Sdk => percent_decode_strict(path),
-        Verifier => Some(percent_decode(path)),
-    }
 }
 
 /// Decodes `%` and two hex digits; any other `%` is refused.
@@ -899,7 +753,7 @@ fn form_decode_strict(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The byte that is escaped at `i`, if one is.
-fn escape_at(text: &[u8], i: usize) -> Option<u8> {
+pub(crate) fn escape_at(text: &[u8], i: usize) -> Option<u8> {
     if text[i] != b'%' || i + 2 >= text.len() {
         return None;
     }
@@ -909,7 +763,7 @@ fn escape_at(text: &[u8], i: usize) -> Option<u8> {
 }
 
 /// Everything but `A-Z a-z 0-9 - _ . ~` becomes `%` and two upper-case digits.
-fn rfc3986_encode(text: &[u8]) -> Vec<u8> {
+pub(crate) fn rfc3986_encode(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for &byte in text {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
@@ -925,44 +779,10 @@ fn rfc3986_encode(text: &[u8]) -> Vec<u8> {
 // Text
 // ---------------------------------------------------------------------------
 
-/// UTF-8, with U+FFFD for what is not, the way Python and JavaScript do it:
-/// one for each longest beginning of a character.
+/// UTF-8, with U+FFFD for what is not, as decoders do whose strings are of
+/// characters: one for each longest beginning of a character.
 fn lossy(bytes: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(bytes).into_owned().into_bytes()
-}
-
-/// The same the way Java does it: it makes one U+FFFD of an encoded surrogate,
-/// where the others make two or three. A verifier does not know who decodes.
-fn lossy_java(reading: Reading, bytes: &[u8]) -> Vec<u8> {
-    if reading == Verifier {
-        return lossy(bytes);
-    }
-    let is_continuation = |byte: Option<&u8>| matches!(byte, Some(0x80..=0xBF));
-    let mut marked = Vec::new();
-    let mut i = 0;
-    while i < bytes.len() {
-        if bytes[i] == 0xED && matches!(bytes.get(i + 1), Some(0xA0..=0xBF)) {
-            // A byte that is by itself worth one U+FFFD.
-            marked.push(0xFF);
-            i += 2;
-            if is_continuation(bytes.get(i)) {
-                i += 1;
-            }
-        } else {
-            marked.push(bytes[i]);
-            i += 1;
-        }
-    }
-    lossy(&marked)
-}
-
-impl Reading {
-    fn java_text(self) -> fn(&[u8]) -> Vec<u8> {
-        match self {
-            Sdk => |bytes| lossy_java(Sdk, bytes),
-            Verifier => |bytes| lossy_java(Verifier, bytes),
-        }
-    }
 }
 
 fn bytes_order(a: &[u8], b: &[u8]) -> Ordering {
@@ -1002,17 +822,6 @@ fn replace_first(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     text.to_vec()
 }
 
-/// What Go's helpers strip, also where it belongs to the first key.
-fn without_leading_ampersands(reading: Reading, mut text: &[u8]) -> &[u8] {
-    if reading == Verifier {
-        return text;
-    }
-    while let Some(rest) = text.strip_prefix(b"&") {
-        text = rest;
-    }
-    text
-}
-
 // ---------------------------------------------------------------------------
 // Digests
 // ---------------------------------------------------------------------------
@@ -1044,7 +853,7 @@ mod tests {
     fn documented_fc_resource() {
         let target = b"/2016-08-15/proxy/service-name/func-name/path-with-%20-space/action\
             ?x=1&a=2&x=3&with%20space=foo%20bar";
-        let got = fc_string_to_sign(Sdk, Fc::STANDARD, false, "GET", target, &[]).unwrap();
+        let got = fc_string_to_sign(Fc::STANDARD, false, "GET", target, &[]).unwrap();
         let want = b"GET\n\n\n\n\
             /2016-08-15/proxy/service-name/func-name/path-with- -space/action\n\
             a=2\nwith space=foo bar\nx=1\nx=3";
@@ -1069,7 +878,7 @@ mod tests {
         let target = b"/?ImageId=win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd\
             &RegionId=cn-shanghai";
         let request =
-            acs3_canonical_request(Sdk, Acs3::Standard, &names, "POST", target, &headers).unwrap();
+            acs3_canonical_request(Acs3::Standard, &names, "POST", target, &headers).unwrap();
         assert_eq!(
             acs3_signature(Algorithm::Sha256, b"YourAccessKeySecret", &request),
             "06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0"
@@ -1078,19 +887,35 @@ mod tests {
 
     #[test]
     fn standard_acs3_form() {
-        let path = acs3_path(Sdk, Acs3::Standard, b"/a%2fb/%7e+*//%zz%FF").unwrap();
+        let path = acs3_path(Acs3::Standard, b"/a%2fb/%7e+*//%zz%FF");
         assert_eq!(path, b"/a%2Fb/~%2B%2A//%25zz%FF");
-        assert_eq!(acs3_path(Sdk, Acs3::Standard, b"").unwrap(), b"/");
-        let query = acs3_query(Sdk, Acs3::Standard, b"b=2&a=1+1&&a&b=%2B;c&=x").unwrap();
+        assert_eq!(acs3_path(Acs3::Standard, b""), b"/");
+        let query = acs3_query(Acs3::Standard, b"b=2&a=1+1&&a&b=%2B;c&=x");
         assert_eq!(query, b"=x&a=&a=1%201&b=%2B%3Bc&b=2");
     }
 
     #[test]
     fn replacement_characters() {
-        assert_eq!(lossy(b"\xED\xA0\x80A"), "\u{FFFD}\u{FFFD}\u{FFFD}A".as_bytes());
-        assert_eq!(lossy_java(Sdk, b"\xED\xA0\x80A"), "\u{FFFD}A".as_bytes());
-        assert_eq!(lossy_java(Sdk, b"\xED\xA0A"), "\u{FFFD}A".as_bytes());
-        assert_eq!(lossy_java(Sdk, b"\xE3\x81A"), "\u{FFFD}A".as_bytes());
-        assert_eq!(lossy_java(Sdk, b"\xC0\xAF"), "\u{FFFD}\u{FFFD}".as_bytes());
+        assert_eq!(lossy(b"\xE3\x81A"), "\u{FFFD}A".as_bytes());
+        assert_eq!(lossy(b"\xC0\xAF"), "\u{FFFD}\u{FFFD}".as_bytes());
+    }
+
+    #[test]
+    fn what_nobody_says_is_not_made_up() {
+        let twice = |name: &str| vec![(name.to_string(), b"1".to_vec()); 2];
+        let fc = |dialect, name| fc_string_to_sign(dialect, false, "GET", b"/", &twice(name));
+        assert!(fc(Fc::STANDARD, "x-fc-a").is_some());
+        assert!(fc(Fc::PyGateway, "x-fc-a").is_none());
+        assert!(fc(Fc::STANDARD, "content-type").is_none());
+        assert!(fc(Fc::STANDARD, "accept").is_some());
+        assert!(acs_string_to_sign(Acs::Go, "GET", b"/", &twice("accept")).is_none());
+        let acs3 = |names: &[&str], name| {
+            acs3_canonical_request(Acs3::Standard, names, "GET", b"/", &twice(name))
+        };
+        assert!(acs3(&["x-acs-a"], "x-acs-a").is_some());
+        assert!(acs3(&[], "x-acs-content-sha256").is_none());
+        let target = b"/?x-fc-expires=1&x-fc-expires=1";
+        assert!(fc_string_to_sign(Fc::STANDARD, false, "GET", target, &[]).is_none());
+        assert!(fc_string_to_sign(Fc::PyGateway, false, "GET", target, &[]).is_some());
     }
 }

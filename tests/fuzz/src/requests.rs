@@ -1,10 +1,11 @@
 //! Requests, and how they are made from the bytes of a fuzzer.
 
-use crate::reference::{Header, Reading, percent_decode};
+use crate::reference::{Header, percent_decode, rfc3986_encode};
 use crate::way::Way;
 use arbitrary::Unstructured;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use std::collections::BTreeMap;
 use tower_fc::{Credentials, StaticKeys};
 
 /// When all requests are received, in Unix seconds.
@@ -190,14 +191,14 @@ impl Request {
             })
     }
 
-    /// Signs what a way reads of the request, as of [`NOW`] unless it has a date, if
-    /// that has anything to sign. Under `ACS3` the headers with these names are signed.
-    pub fn sign(&mut self, reading: Reading, way: Way, names: &[&str], key: Key) -> Option<()> {
+    /// Signs the request in a way, if it is said what that signs of it. Under `ACS3` the
+    /// headers with these names are signed.
+    pub fn sign(&mut self, way: Way, names: &[&str], key: Key) -> Option<()> {
         if way == Way::Presigned {
             return self.presign(key);
         }
         let token = format!("{} ", way.scheme().token()?);
-        let canonical = way.canonical(reading, names, self)?;
+        let canonical = way.canonical(names, self)?;
         let signature = way.signature(key.secret, &canonical);
         let id = key.id;
         let rest = match way {
@@ -208,6 +209,28 @@ impl Request {
         };
         self.add(b"authorization", (token + &rest).as_bytes());
         Some(())
+    }
+
+    /// The same as of [`NOW`], with the headers that a signer sets before it signs.
+    pub fn with_set(&self, way: Way, key: Key, nonce: Option<&str>) -> Self {
+        let mut request = self.clone();
+        let mut set = vec!["authorization", way.date_header(), way.token_header()];
+        set.extend(nonce.map(|_| way.nonce_header()));
+        request.headers.retain(|(name, _)| !set.contains(&name.as_str()));
+        request.date(way, key);
+        if let Some(nonce) = nonce {
+            request.add(way.nonce_header().as_bytes(), nonce.as_bytes());
+        }
+        request
+    }
+
+    /// The same in an order that does not tell who made it.
+    pub fn sorted(&self) -> (&Method, &Uri, BTreeMap<&str, Vec<&[u8]>>) {
+        let mut headers: BTreeMap<&str, Vec<&[u8]>> = BTreeMap::new();
+        for (name, value) in &self.headers {
+            headers.entry(name.as_str()).or_default().push(value.as_bytes());
+        }
+        (&self.method, &self.uri, headers)
     }
 
     /// Sets what a signature has to cover.
@@ -232,7 +255,7 @@ impl Request {
     }
 
     fn presign(&mut self, key: Key) -> Option<()> {
-        let canonical = Way::Presigned.canonical(Reading::Sdk, &[], self)?;
+        let canonical = Way::Presigned.canonical(&[], self)?;
         let signature = Way::Presigned.signature(key.secret, &canonical);
         self.append_query(&format!("x-fc-signature={}", escaped(&signature)))
     }
@@ -279,7 +302,7 @@ pub fn trim(text: &[u8]) -> &[u8] {
 }
 
 fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    rfc3986_encode(text.as_bytes()).into_iter().map(char::from).collect()
 }
 
 /// What targets and values are made of: everything that some dialect treats specially.

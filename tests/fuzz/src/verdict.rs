@@ -1,12 +1,14 @@
-//! A second verifier: it decides as `tower-fc` does that has every scheme switched
-//! on and only observes what is ambiguous.
+//! A second verifier: it decides as `tower-fc` does that has every scheme switched on.
 
 use crate::dates::{acs_date, at, http_date};
-use crate::reference::{Acs, Acs3, Algorithm, Fc, Reading, form_pairs};
+use crate::reference::{Acs, Acs3, Algorithm, Fc, form_pairs};
 use crate::requests::{KEYS, Key, NOW, Request, trim};
+use crate::strict::ambiguities;
 use crate::way::Way;
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 use tower_fc::RejectionKind::{self, *};
+use tower_fc::protocol::Ambiguity;
 
 /// What a request says about its signature.
 struct Claim {
@@ -18,26 +20,87 @@ struct Claim {
     names: Vec<String>,
 }
 
-/// The first of the `ways` in which the request is signed, or why it is refused.
-pub fn verdict(ways: &[Way], request: &Request) -> Result<Way, RejectionKind> {
-    let claim = read(request)?;
-    let names: Vec<&str> = claim.names.iter().map(String::as_str).collect();
-    let keys = KEYS.iter().filter(|key| key.id.as_bytes() == claim.id);
-    let mut ways = ways.iter().filter(|way| way.scheme() == claim.way.scheme());
-    let is_signed_in =
-        |way: &&Way| keys.clone().any(|key| is_signed_by(**way, *key, &claim, &names, request));
-    let unknown = keys.clone().count() == 0;
-    let refused = if unknown { UnknownAccessKey } else { SignatureMismatch };
-    ways.find(is_signed_in).copied().ok_or(refused)
+/// What is decided about a request whose credentials could be read, and are of this time.
+pub struct Verdict {
+    /// The ways of its scheme, in their order.
+    pub candidates: Vec<Candidate>,
+    is_key_known: bool,
+    /// Whether it has a header that is acted upon and that the scheme does not cover.
+    is_part_unsigned: bool,
 }
 
-fn is_signed_by(way: Way, key: Key, claim: &Claim, names: &[&str], request: &Request) -> bool {
-    let Some(canonical) = way.canonical(Reading::Verifier, names, request) else { return false };
+/// A way in which a request could be signed.
+pub struct Candidate {
+    pub way: Way,
+    /// Whether it was. `None` if nobody says what is signed of it.
+    pub is_signed: Option<bool>,
+    /// What is refused about it unless that is let through.
+    pub ambiguities: BTreeSet<Ambiguity>,
+}
+
+/// What is decided about a request that could be signed in these ways.
+///
+/// # Errors
+/// Why it is refused whatever it was signed by.
+pub fn verdict(ways: &[Way], request: &Request) -> Result<Verdict, RejectionKind> {
+    let claim = read(request)?;
+    let names: Vec<&str> = claim.names.iter().map(String::as_str).collect();
+    let keys: Vec<Key> = KEYS.into_iter().filter(|key| key.id.as_bytes() == claim.id).collect();
+    let ways = ways.iter().copied().filter(|way| way.scheme() == claim.way.scheme());
+    let candidates = ways.map(|way| {
+        let is_signed = way
+            .canonical(&names, request)
+            .map(|canonical| keys.iter().any(|key| is_signed_by(way, *key, &claim, &canonical)));
+        let ambiguities = ambiguities(way, &names, request);
+        // What nobody says is refused.
+        assert!(is_signed.is_some() || !ambiguities.is_empty(), "{way:?} {request:?}");
+        Candidate { way, is_signed, ambiguities }
+    });
+    let in_general = ambiguities(claim.way, &names, request);
+    Ok(Verdict {
+        candidates: candidates.collect(),
+        is_key_known: !keys.is_empty(),
+        is_part_unsigned: in_general.contains(&Ambiguity::UnsignedHeader),
+    })
+}
+
+impl Verdict {
+    /// The way in which it was signed.
+    ///
+    /// # Errors
+    /// Why a verifier refuses it that lets everything through which may be.
+    pub fn observed(&self) -> Result<Way, RejectionKind> {
+        let signed = self.candidates.iter().find(|candidate| candidate.is_signed == Some(true));
+        let refused = if self.is_key_known { SignatureMismatch } else { UnknownAccessKey };
+        signed.map(|candidate| candidate.way).ok_or(refused)
+    }
+
+    /// The way in which it was signed.
+    ///
+    /// # Errors
+    /// Why a strict verifier refuses it.
+    pub fn strict(&self) -> Result<Way, RejectionKind> {
+        let is_ambiguous = |candidate: &Candidate| !candidate.ambiguities.is_empty();
+        if self.is_part_unsigned {
+            return Err(UnsignedHeader);
+        }
+        if !self.candidates.is_empty() && self.candidates.iter().all(is_ambiguous) {
+            return Err(Ambiguous);
+        }
+        let way = self.observed()?;
+        match self.candidates.iter().find(|candidate| candidate.way == way) {
+            Some(candidate) if is_ambiguous(candidate) => Err(Ambiguous),
+            _ => Ok(way),
+        }
+    }
+}
+
+fn is_signed_by(way: Way, key: Key, claim: &Claim, canonical: &[u8]) -> bool {
     let token_fits = match key.token {
         Some(token) => claim.token.as_deref() == Some(token.as_bytes()),
         None => true,
     };
-    token_fits && same(way.signature(key.secret, &canonical).as_bytes(), &claim.signature)
+    token_fits && same(way.signature(key.secret, canonical).as_bytes(), &claim.signature)
 }
 
 /// Compares without a word to libFuzzer, which takes both sides of an ordinary
@@ -127,6 +190,11 @@ fn from_header(request: &Request, value: &[u8]) -> Result<Claim, RejectionKind> 
 pub fn has_credentials(query: &[u8]) -> bool {
     let names: [&[u8]; 3] = [b"x-fc-access-key-id", b"x-fc-security-token", b"x-fc-signature"];
     form_pairs(query).iter().any(|(key, _)| names.contains(&key.as_slice()))
+}
+
+/// Whether a form parser finds any parameter of a presigned URL in a query.
+pub fn is_presigned(query: &[u8]) -> bool {
+    has_credentials(query) || form_pairs(query).iter().any(|(key, _)| key == b"x-fc-expires")
 }
 
 /// `<id>:<signature>`
