@@ -49,6 +49,30 @@
 //! | 10 | the function | 502 `BadResponse` if it fails |
 //! | 11 | [`ResponseLimits`]: the headers of its response | 502 `BadResponse` |
 //! | 12 | [`FunctionHeaders`], [`Domain`], [`Cors`], [`RequestIds`]: headers of the response | 400 for Android packages |
+//!
+//! # What Function Compute does, and what is done here
+//!
+//! Where its documents leave something open or contradict each other, one reading was chosen, and
+//! there is a setting for another. `tests/trigger/` has a test for each line; `examples/gateway`
+//! shows them over real sockets, HTTP/1.1 and HTTP/2.
+//!
+//! | Function Compute | here | setting |
+//! |---|---|---|
+//! | allows seven methods, or fewer; what another gets is open | 405 `MethodNotAllowed` with `allow` | [`HttpTrigger::with_methods`]; the answer by [`HttpTrigger::with_rejection_response`] |
+//! | headers of a request at most 8 KB, the path with its query 4 KB; how they are counted is open | names and values of every field, without separators and pseudo-headers; path, `?` and query; KB are 1 024 bytes | [`RequestLimits`] |
+//! | bodies at most 32 MB, else 400 `InvalidArgument`, which other documents call `EntityTooLarge` | 400 `InvalidArgument`; one without a length is cut off at the limit | [`HttpTrigger::with_max_body_len`] |
+//! | headers of a response at most 8 KB, else 502 `BadResponse` | as the function sent them, those counted too that are taken away | [`ResponseLimits`] |
+//! | custom request headers `x-fc-*`, `connection`, `keep-alive` do not reach the function | nor what `connection` names; what an upgrade needs stays | |
+//! | a function cannot set `x-fc-*`, `connection`, `content-length`, `date`, `keep-alive`, `server`, `upgrade` | taken away; `content-length` stays in the answer to HEAD, and `connection` and `upgrade` in a 101 | |
+//! | gives the function `x-fc-` headers, access keys among them | the request id, and what is set | [`FunctionHeaders`] |
+//! | from the built-in domain everything is a download, and Android packages are answered with 400, with a code that is open | `content-disposition: attachment`; `InvalidArgument` | [`Domain`] |
+//! | `disableURLInternet` answers 403 on the built-in address | so it does, and a custom domain is not concerned | [`Domain::BuiltInDisabled`] |
+//! | CORS by default: echoes the origin, with credentials, and exposes `Date,x-fc-request-id` | and adds nothing where the function sets `access-control-allow-origin` itself | [`Cors`] |
+//! | CORS configured: a preflight that matches is answered with 204 before authentication, others go on | and are told nothing | [`CorsConfig`] |
+//! | an anonymous trigger looks at nothing | `Authorization` reaches the function; no caller is in the extensions | [`HttpTrigger::anonymous`] |
+//! | a signed trigger: see [`Verifier`](crate::Verifier) | and a body that differs from its signed digest is answered with 403, or cut off | [`HttpTrigger::with_body_policy`] |
+//! | a function that cannot be reached: open | 502 `BadResponse` | [`HttpTrigger::with_rejection_response`] |
+//! | every answer has `x-fc-request-id` | refusals, 101 and the 204 of a preflight too | |
 
 mod anonymous;
 mod asked;
