@@ -82,9 +82,8 @@ fn main() {
     println!("one fsync of 4 KiB takes {:?}", fsync(&directory));
     let runtime = Arc::new(tokio::runtime::Runtime::new().unwrap());
     let store = SqliteStore::open(directory.join("tasks.sqlite")).unwrap();
-    let rate = |clients| {
-        runtime.block_on(accept(&store, clients, u64::MAX / 2, Duration::from_secs(3)))
-    };
+    let rate =
+        |clients| runtime.block_on(accept(&store, clients, u64::MAX / 2, Duration::from_secs(3)));
     for clients in [1, 16, 64] {
         println!("{clients:>3} clients: {:>8.0} accepted a second", rate(clients));
     }
@@ -93,10 +92,7 @@ fn main() {
     runtime.block_on(accept(&store, 512, waiting, Duration::MAX));
     println!("{waiting} more were accepted in {:?}", begun.elapsed());
     let full = rate(64);
-    println!(
-        " 64 clients: {empty:.0} a second before, {full:.0} after, {:.2} of it",
-        full / empty
-    );
+    println!(" 64 clients: {empty:.0} a second before, {full:.0} after, {:.2} of it", full / empty);
     drop(store);
     std::fs::remove_dir_all(&directory).unwrap();
 }

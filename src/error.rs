@@ -96,6 +96,13 @@ impl Error {
         self
     }
 
+    /// The same error about a configuration, with where in it a field stands.
+    #[cfg(feature = "trigger")]
+    pub(crate) fn within(self, path: &str) -> Self {
+        let message = Cow::Owned(format!("{path}.{}", self.message));
+        Self { kind: ErrorKind::InvalidConfig, message, ..self }
+    }
+
     /// Returns what it is about.
     pub const fn kind(&self) -> ErrorKind {
         self.kind

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The rooms, each above those that it may import. Rooms of one line know nothing of each other.
-const ROOMS: [&[&str]; 7] = [
+const ROOMS: [&[&str]; 8] = [
     &["error", "headers"],
     &["protocol"],
     &["awaiting", "clock", "random"],
     &["credentials", "keys", "release", "response"],
     &["digest", "replay", "sign", "verify"],
     &["trigger"],
+    &["invocation"],
     &["adapters"],
 ];
 

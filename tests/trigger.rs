@@ -6,6 +6,8 @@ mod common;
 
 #[path = "trigger/body.rs"]
 mod body;
+#[path = "trigger/config.rs"]
+mod config;
 #[path = "trigger/cors.rs"]
 mod cors;
 #[path = "trigger/order.rs"]

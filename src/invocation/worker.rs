@@ -173,7 +173,9 @@ pub enum WorkerEvent<'a> {
 }
 
 #[derive(Clone, Default)]
-struct Observer(Option<Arc<dyn Fn(WorkerEvent<'_>) + Send + Sync>>);
+struct Observer(Option<Arc<Observe>>);
+
+type Observe = dyn Fn(WorkerEvent<'_>) + Send + Sync;
 
 impl Observer {
     fn tell(&self, event: WorkerEvent<'_>) {

@@ -1,10 +1,12 @@
 //! The configuration of a trigger as its users have it: what the service takes as JSON, and the
 //! `s.yaml` of Serverless Devs.
 
+mod cors;
 mod json;
 mod value;
 mod yaml;
 
+use super::cors::Cors;
 use super::methods::Methods;
 use crate::error::{Error, ErrorKind};
 use http::Method;
@@ -19,6 +21,7 @@ pub struct TriggerConfig {
     methods: Methods,
     disable_url_internet: bool,
     auth: AuthType,
+    cors: Cors,
 }
 
 /// How a trigger authenticates.
@@ -35,7 +38,12 @@ impl Default for TriggerConfig {
     /// What the service does with an empty configuration: every method, and signed requests
     /// alone.
     fn default() -> Self {
-        Self { methods: Methods::ALL, disable_url_internet: false, auth: AuthType::Function }
+        Self {
+            methods: Methods::ALL,
+            disable_url_internet: false,
+            auth: AuthType::Function,
+            cors: Cors::default(),
+        }
     }
 }
 
@@ -47,8 +55,8 @@ impl TriggerConfig {
     /// # Errors
     /// [`ErrorKind::InvalidConfig`], with the path of the field and what is allowed.
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        let value = json::read(text).map_err(invalid)?;
-        Self::read(Field::of_file(&value)?)
+        let value = json::read(text).map_err(|rule| invalid(&rule))?;
+        Self::read(&Field::of_file(&value)?)
     }
 
     /// Reads the HTTP trigger in an `s.yaml` of Serverless Devs (component `fc3`): that of this
@@ -60,9 +68,9 @@ impl TriggerConfig {
     /// [`ErrorKind::InvalidConfig`], with the path of the field and what is allowed; also if
     /// there is no such trigger, or more than one.
     pub fn from_serverless_devs(text: &str, name: Option<&str>) -> Result<Self, Error> {
-        let value = yaml::read(text).map_err(invalid)?;
+        let value = yaml::read(text).map_err(|rule| invalid(&rule))?;
         let mut found = Vec::new();
-        for triggers in triggers(Field::of_file(&value)?)? {
+        for triggers in triggers(&Field::of_file(&value)?)? {
             for trigger in triggers.list()? {
                 let mut trigger = trigger.map()?;
                 if trigger.required("triggerType")?.text()? != "http" {
@@ -79,21 +87,22 @@ impl TriggerConfig {
                 }
             }
         }
-        match (found.as_slice(), name) {
-            ([_], _) => {}
-            ([], Some(name)) => return Err(invalid(format!("has no HTTP trigger named {name:?}"))),
-            ([], None) => return Err(invalid("has no HTTP trigger".to_owned())),
-            (several, _) => {
-                let names: Vec<_> = several.iter().map(|(name, _)| *name).collect();
-                let names = names.join(", ");
-                return Err(invalid(format!("has more than one HTTP trigger: {names}")));
+        let names: Vec<_> = found.iter().map(|(name, _)| *name).collect();
+        let names = names.join(", ");
+        let config = match (found.pop(), name) {
+            (Some((_, config)), _) if found.is_empty() => config,
+            (Some(_), _) => {
+                return Err(invalid(&format!("has more than one HTTP trigger: {names}")));
             }
-        }
-        let config = found.pop().map(|(_, config)| config);
-        config.map_or_else(|| Err(invalid(String::new())), Self::read)
+            (None, Some(name)) => {
+                return Err(invalid(&format!("has no HTTP trigger named {name:?}")));
+            }
+            (None, None) => return Err(invalid("has no HTTP trigger")),
+        };
+        Self::read(&config)
     }
 
-    fn read(config: Field<'_>) -> Result<Self, Error> {
+    fn read(config: &Field<'_>) -> Result<Self, Error> {
         let mut fields = config.map()?;
         let methods = match fields.take("methods") {
             Some(field) => methods(&field)?,
@@ -102,8 +111,10 @@ impl TriggerConfig {
         let disable_url_internet =
             fields.take("disableURLInternet").map_or(Ok(false), |field| field.bool())?;
         let auth = auth(&mut fields)?;
+        let cors = fields.take("corsConfig").filter(|field| !field.is_null());
+        let cors = cors.map_or(Ok(Cors::default()), |field| cors::read(&field))?;
         fields.end()?;
-        Ok(Self { methods, disable_url_internet, auth })
+        Ok(Self { methods, disable_url_internet, auth, cors })
     }
 
     /// The methods that are allowed.
@@ -116,6 +127,11 @@ impl TriggerConfig {
         self.auth
     }
 
+    /// What scripts of other origins may read: everything, unless there is a `corsConfig`.
+    pub fn cors(&self) -> &Cors {
+        &self.cors
+    }
+
     /// Returns whether the public built-in address is switched off.
     pub fn disable_url_internet(&self) -> bool {
         self.disable_url_internet
@@ -123,12 +139,12 @@ impl TriggerConfig {
 }
 
 /// An error about a whole file.
-fn invalid(rule: String) -> Error {
+fn invalid(rule: &str) -> Error {
     Error::new(ErrorKind::InvalidConfig, format!("the configuration {rule}"))
 }
 
 /// Every `triggers` of an `s.yaml`.
-fn triggers(file: Field<'_>) -> Result<Vec<Field<'_>>, Error> {
+fn triggers<'a>(file: &Field<'a>) -> Result<Vec<Field<'a>>, Error> {
     let mut file = file.map()?;
     if let Some(triggers) = file.take("triggers") {
         return Ok(vec![triggers]);

@@ -86,6 +86,10 @@ impl<'a> Field<'a> {
         self.value.to_json().to_string()
     }
 
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     pub(super) fn is_null(&self) -> bool {
         *self.value == Value::Null
     }
