@@ -69,7 +69,7 @@ pub use anonymous::{Anonymous, AnonymousLayer};
 pub use body::{BodyLimitExceeded, GuardedBody, LimitedBody};
 pub use body_limit::{BodyLimit, BodyLimitFuture, BodyLimitLayer, DEFAULT_MAX_BODY_LEN};
 pub use composed::{Inside, Outside};
-pub use cors::Cors;
+pub use cors::{Cors, CorsConfig};
 pub use domain::Domain;
 pub use headers::FunctionHeaders;
 pub use layer::{Guarded, HttpTrigger};
