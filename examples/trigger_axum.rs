@@ -13,7 +13,7 @@ use tower_fc::{StaticKeys, VerifiedCaller, Verifier, VerifyLayer};
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let keys = StaticKeys::from_secrets([("LTAI5tExample", "secret")])?;
     let trigger = HttpTrigger::new(VerifyLayer::new(Verifier::new(keys)))
-        .with_cors(Cors::configured(CorsConfig::new(["https://app.example"])?));
+        .with_cors(Cors::configured(CorsConfig::new(["https://app.example"])?)?);
     let hello = async |caller: VerifiedCaller| format!("hello {}\n", caller.access_key_id());
     let app = Router::new().route("/hello", get(hello)).layer(trigger);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;

@@ -15,7 +15,7 @@ pub(super) fn read(field: &Field<'_>) -> Result<Cors, Error> {
             let method = Method::from_bytes(name.text()?.as_bytes());
             methods.push(method.map_err(|_| name.error("must be the name of a method"))?);
         }
-        config = config.with_methods(methods);
+        config = config.with_methods(methods).map_err(about)?;
     }
     if let Some(field) = fields.take("allowHeaders") {
         config = config.with_headers(field.texts()?).map_err(about)?;
@@ -26,12 +26,12 @@ pub(super) fn read(field: &Field<'_>) -> Result<Cors, Error> {
     if let Some(field) = fields.take("allowCredentials")
         && field.bool()?
     {
-        config = config.with_credentials().map_err(about)?;
+        config = config.with_credentials();
     }
     if let Some(field) = fields.take("maxAge") {
         let seconds = u32::try_from(field.whole_number()?).unwrap_or(u32::MAX);
         config = config.with_max_age(seconds).map_err(about)?;
     }
     fields.end()?;
-    Ok(Cors::configured(config))
+    Cors::configured(config).map_err(about)
 }

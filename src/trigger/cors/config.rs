@@ -1,57 +1,75 @@
+use super::origin::Origins;
 use crate::error::{Error, ErrorKind};
-use crate::protocol::host::{Host, default_port};
+use crate::trigger::methods::Methods;
 use http::header::{AUTHORIZATION, HeaderName};
-use http::{HeaderValue, Method, Uri};
+use http::{HeaderValue, Method};
 
-/// Which scripts may call a function and read its responses (`corsConfig` of a trigger).
+/// Which scripts may call a function and read its responses: `corsConfig` of a trigger.
 ///
-/// | | by default | bounds |
+/// | field | by default | bounds |
 /// |---|---|---|
-/// | `allowOrigins` | | 1 to 100: `https://app.example`, `*`, or all of a scheme, `https://*` |
-/// | `allowMethods` | GET, POST, PUT, DELETE, HEAD, PATCH, OPTIONS | |
-/// | `allowHeaders` | none but those that need no asking | names, or `*` for all but `authorization` |
-/// | `exposeHeaders` | none but those that need no asking | names |
+/// | `allowOrigins` | | 1 to 100: `https://app.example`, `https://*` for all of a scheme, `*` |
+/// | `allowMethods` | all seven of a trigger | at least one of GET, POST, PUT, DELETE, HEAD, PATCH, OPTIONS |
+/// | `allowHeaders` | none but those that need no asking | names, and `*` for all but `authorization` |
+/// | `exposeHeaders` | none but those that are always readable | names, or `*` without credentials |
 /// | `allowCredentials` | false | not with the origin `*` |
-/// | `maxAge` | 3600 | 0 to 86400 seconds |
+/// | `maxAge` | 3600 | 0 to 86400, in seconds |
+///
+/// An error names the field and the number of the entry, from 0, as in `allowOrigins[2]`. An
+/// empty list of headers is as none.
 #[derive(Clone, Debug)]
 pub struct CorsConfig {
-    pub(super) origins: Vec<Origin>,
-    pub(super) methods: Vec<Method>,
-    pub(super) headers: Names,
-    pub(super) expose: Option<HeaderValue>,
+    origins: Vec<Origins>,
+    methods: Methods,
+    headers: Names,
+    pub(super) exposed: Option<HeaderValue>,
     pub(super) credentials: bool,
     pub(super) max_age: u32,
 }
 
-/// An origin that is allowed, or many.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    Any,
-    /// As browsers write it.
-    Exact(String),
-    /// Those that begin so: a scheme.
-    Of(String),
+/// Names of headers, or any besides.
+#[derive(Clone, Debug, Default)]
+struct Names {
+    names: Vec<HeaderName>,
+    any: bool,
 }
 
-/// Names of request headers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Names {
-    Any,
-    These(Vec<HeaderName>),
-}
-
+pub(super) static ANY: HeaderValue = HeaderValue::from_static("*");
 /// The most origins.
 const MOST_ORIGINS: usize = 100;
-/// The longest time that a browser may keep the answer to a preflight, in seconds.
-const LONGEST_AGE: u32 = 86_400;
+/// How long a browser may keep the answer to a preflight, in seconds.
+const DEFAULT_MAX_AGE: u32 = 3_600;
+const LONGEST_MAX_AGE: u32 = 86_400;
 
-fn invalid(message: String) -> Error {
-    Error::new(ErrorKind::InvalidSetting, message)
+/// Of a field that has a wrong value. What it is is not quoted: in the wrong place, it may be a
+/// secret.
+fn invalid(field: &str, rule: &str) -> Error {
+    Error::new(ErrorKind::InvalidSetting, format!("{field}: {rule}"))
+}
+
+/// The entries of a list, each read; the error of one names it.
+fn read_each<I, T>(
+    field: &str,
+    rule: &str,
+    list: I,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<T>, Error>
+where
+    I: IntoIterator<Item: AsRef<str>>,
+{
+    let read = |(at, entry): (usize, I::Item)| {
+        read(entry.as_ref()).ok_or_else(|| invalid(&format!("{field}[{at}]"), rule))
+    };
+    list.into_iter().enumerate().map(read).collect()
 }
 
 impl CorsConfig {
-    /// Allows scripts of these origins: `https://app.example`, `*` for all, `https://*` for all
-    /// of a scheme.
+    /// Allows scripts of these origins: `https://app.example`, `https://*` for all of a scheme,
+    /// `*` for all.
+    ///
+    /// An origin is a scheme, a host and, where it is not the usual one, a port. It is compared
+    /// as browsers write it; `null`, which they write for sandboxed pages and for files, is only
+    /// one of `*`.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidSetting`] for what is no origin, for none, and for more than 100.
@@ -59,35 +77,41 @@ impl CorsConfig {
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
-        let origins = origins.into_iter().enumerate().map(|(at, text)| {
-            let rule = "must be of the form https://host, https://host:port, https://* or *";
-            Origin::read(text.as_ref())
-                .ok_or_else(|| invalid(format!("allowOrigins[{at}]: {rule}")))
-        });
-        let origins = origins.collect::<Result<Vec<_>, _>>()?;
+        let field = "allowOrigins";
+        let rule = "must be of the form https://host, https://host:port, https://* or *";
+        let origins = read_each(field, rule, origins, Origins::read)?;
         if !(1..=MOST_ORIGINS).contains(&origins.len()) {
-            let count = origins.len();
-            return Err(invalid(format!("allowOrigins: must be 1 to 100 origins, not {count}")));
+            return Err(invalid(field, &format!("must be 1 to {MOST_ORIGINS} origins")));
         }
         Ok(Self {
             origins,
-            methods: crate::trigger::Methods::ALL.iter().collect(),
-            headers: Names::These(Vec::new()),
-            expose: None,
+            methods: Methods::ALL,
+            headers: Names::default(),
+            exposed: None,
             credentials: false,
-            max_age: 3_600,
+            max_age: DEFAULT_MAX_AGE,
         })
     }
 
     /// Allows these methods, in place of all seven of a trigger.
-    #[must_use]
-    pub fn with_methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
-        self.methods = methods.into_iter().collect();
-        self
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSetting`] for what is none of those, and for no method.
+    pub fn with_methods<I>(mut self, methods: I) -> Result<Self, Error>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        let field = "allowMethods";
+        let rule = "must be GET, POST, PUT, DELETE, HEAD, PATCH or OPTIONS";
+        let methods = read_each(field, rule, methods, |name| {
+            Method::from_bytes(name.as_bytes()).ok().filter(|method| Methods::ALL.contains(method))
+        })?;
+        self.methods = Methods::new(methods).map_err(|error| error.about(field))?;
+        Ok(self)
     }
 
-    /// Allows requests to have these headers: names, or `*` for all but `authorization`, which
-    /// has to be named (Fetch, "CORS-preflight fetch").
+    /// Allows requests to have these headers: names, and `*` for all but `authorization`, which
+    /// has to be named (Fetch, "CORS non-wildcard request-header name").
     ///
     /// # Errors
     /// [`ErrorKind::InvalidSetting`] for what is no name of a header.
@@ -95,28 +119,11 @@ impl CorsConfig {
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
-        let mut any = false;
-        let mut these = Vec::new();
-        for (at, name) in names.into_iter().enumerate() {
-            match name.as_ref() {
-                "*" => any = true,
-                name => these.push(header(name, "allowHeaders", at)?),
-            }
-        }
-        // Beside `*` only what that does not cover makes a difference.
-        self.headers =
-            match any && !these.contains(&AUTHORIZATION) {
-                true => Names::Any,
-                false if any => return Err(invalid(
-                    "allowHeaders: must be * alone, or names: authorization cannot stand beside *"
-                        .to_owned(),
-                )),
-                false => Names::These(these),
-            };
+        self.headers = Names::read("allowHeaders", names)?;
         Ok(self)
     }
 
-    /// Lets scripts read these headers of responses.
+    /// Lets scripts read these headers of responses: names, or `*` for all.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidSetting`] for what is no name of a header.
@@ -124,24 +131,16 @@ impl CorsConfig {
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
-        let names = names.into_iter().enumerate();
-        let names: Result<Vec<_>, _> =
-            names.map(|(at, name)| header(name.as_ref(), "exposeHeaders", at)).collect();
-        self.expose = joined(&names?);
+        let Names { names, any } = Names::read("exposeHeaders", names)?;
+        self.exposed = if any { Some(ANY.clone()) } else { joined(names) };
         Ok(self)
     }
 
     /// Lets browsers send cookies and client certificates along.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidSetting`] where every origin is allowed.
-    pub fn with_credentials(mut self) -> Result<Self, Error> {
-        if self.origins.contains(&Origin::Any) {
-            let rule = "allowCredentials: cannot be true where allowOrigins has *";
-            return Err(invalid(rule.to_owned()));
-        }
+    #[must_use]
+    pub fn with_credentials(mut self) -> Self {
         self.credentials = true;
-        Ok(self)
+        self
     }
 
     /// Lets browsers keep the answer to a preflight for so many seconds, in place of 3600.
@@ -149,76 +148,75 @@ impl CorsConfig {
     /// # Errors
     /// [`ErrorKind::InvalidSetting`] for more than 86400.
     pub fn with_max_age(mut self, seconds: u32) -> Result<Self, Error> {
-        if seconds > LONGEST_AGE {
-            return Err(invalid(format!("maxAge: must be 0 to 86400 seconds, not {seconds}")));
+        if seconds > LONGEST_MAX_AGE {
+            return Err(invalid("maxAge", &format!("must be 0 to {LONGEST_MAX_AGE} seconds")));
         }
         self.max_age = seconds;
         Ok(self)
     }
 
-    /// Whether scripts of an origin are allowed.
-    pub(super) fn allows_origin(&self, origin: &HeaderValue) -> bool {
-        let Ok(origin) = origin.to_str() else { return false };
-        self.origins.iter().any(|allowed| match allowed {
-            Origin::Any => true,
-            Origin::Exact(text) => text == origin,
-            Origin::Of(scheme) => origin.strip_prefix(scheme.as_str()).is_some_and(is_host),
-        })
+    /// What its fields say together.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.credentials && self.allows_any_origin() {
+            return Err(invalid("allowCredentials", "cannot be true where allowOrigins has *"));
+        }
+        if self.credentials && self.exposed.as_ref() == Some(&ANY) {
+            let rule = "cannot have * where allowCredentials is true: name the headers";
+            return Err(invalid("exposeHeaders", rule));
+        }
+        Ok(())
     }
 
     pub(super) fn allows_any_origin(&self) -> bool {
-        self.origins.contains(&Origin::Any)
+        self.origins.contains(&Origins::Any)
     }
 
-    pub(super) fn allows_method(&self, method: &[u8]) -> bool {
-        self.methods.iter().any(|allowed| allowed.as_str().as_bytes() == method)
+    pub(super) fn allows_origin(&self, origin: &HeaderValue) -> bool {
+        let origin = origin.to_str().ok();
+        origin.is_some_and(|origin| self.origins.iter().any(|allowed| allowed.contain(origin)))
     }
 
-    /// Whether requests may have a header of this name, in whatever case.
-    pub(super) fn allows_header(&self, name: &[u8]) -> bool {
-        let Ok(name) = HeaderName::from_bytes(name) else { return false };
-        match &self.headers {
-            Names::Any => name != AUTHORIZATION,
-            Names::These(names) => names.contains(&name),
-        }
+    pub(super) fn allows_method(&self, method: &HeaderValue) -> bool {
+        Method::from_bytes(method.as_bytes()).is_ok_and(|method| self.methods.contains(&method))
+    }
+
+    /// Whether requests may have a header of this name.
+    pub(super) fn allows_header(&self, name: &HeaderName) -> bool {
+        self.headers.names.contains(name) || self.headers.any && *name != AUTHORIZATION
+    }
+
+    pub(super) fn methods(&self) -> Option<HeaderValue> {
+        joined(self.methods.iter())
+    }
+
+    /// The names of allowed headers, among which all that a request asks for are.
+    pub(super) fn headers(&self, asked: &[HeaderName]) -> Option<HeaderValue> {
+        // No `*`, which browsers do not take for one beside credentials.
+        joined(if self.headers.any { asked } else { &self.headers.names })
     }
 }
 
-fn header(name: &str, list: &str, at: usize) -> Result<HeaderName, Error> {
-    let read = HeaderName::from_bytes(name.as_bytes());
-    read.map_err(|_| invalid(format!("{list}[{at}]: must be the name of a header")))
+impl Names {
+    fn read<I>(field: &str, list: I) -> Result<Self, Error>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        let name = |name: &str| HeaderName::from_bytes(name.as_bytes()).ok();
+        let mut names = read_each(field, "must be the name of a header, or *", list, name)?;
+        let all = names.len();
+        names.retain(|name| name != "*");
+        Ok(Self { any: names.len() < all, names })
+    }
 }
 
 /// Names with commas between, `None` of none.
-pub(super) fn joined<T: AsRef<str>>(names: &[T]) -> Option<HeaderValue> {
-    let names: Vec<_> = names.iter().map(AsRef::as_ref).collect();
-    (!names.is_empty()).then(|| HeaderValue::from_str(&names.join(",")).ok()).flatten()
-}
-
-impl Origin {
-    fn read(text: &str) -> Option<Self> {
-        if text == "*" {
-            return Some(Self::Any);
+fn joined<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> Option<HeaderValue> {
+    let mut list = String::new();
+    for name in names {
+        if !list.is_empty() {
+            list.push(',');
         }
-        let (scheme, rest) = text.split_once("://")?;
-        if rest == "*" {
-            let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-            let fits = !scheme.is_empty() && scheme.bytes().all(is_scheme);
-            return fits.then(|| Self::Of(format!("{}://", scheme.to_ascii_lowercase())));
-        }
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        let uri = format!("{scheme}://{rest}").parse::<Uri>().ok()?;
-        let fits = is_host(rest) && Host::of(&uri).is_some();
-        let (scheme, rest) = (scheme.to_ascii_lowercase(), rest.to_ascii_lowercase());
-        // Browsers leave out the port that the scheme implies.
-        let implied = default_port(Some(&scheme)).map(|port| format!(":{port}"));
-        let host = implied.and_then(|port| rest.strip_suffix(&port)).unwrap_or(&rest);
-        fits.then(|| Self::Exact(format!("{scheme}://{host}")))
+        list.push_str(name.as_ref());
     }
-}
-
-/// Whether a text is no more than a host and a port.
-fn is_host(text: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    !text.is_empty() && text.bytes().all(fits)
+    (!list.is_empty()).then(|| HeaderValue::try_from(list).ok()).flatten()
 }
