@@ -6,6 +6,18 @@ mod common;
 
 #[path = "trigger/body.rs"]
 mod body;
+#[cfg(feature = "jwt")]
+#[path = "trigger/jwt_common.rs"]
+mod jwt_common;
+#[cfg(feature = "jwt")]
+#[path = "trigger/jwt_keys.rs"]
+mod jwt_keys;
+#[cfg(feature = "jwt")]
+#[path = "trigger/jwt_lookup.rs"]
+mod jwt_lookup;
+#[cfg(feature = "jwt")]
+#[path = "trigger/jwt_tokens.rs"]
+mod jwt_tokens;
 #[path = "trigger/order.rs"]
 mod order;
 #[path = "trigger/rules.rs"]

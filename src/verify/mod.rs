@@ -33,11 +33,13 @@ mod awaiting;
 pub(crate) mod layer;
 mod outcome;
 mod service;
+mod verdict;
 
 pub use awaiting::{AsyncVerify, AsyncVerifyLayer};
 pub use layer::Mode;
 pub use outcome::Outcome;
 pub use service::Verify;
+pub use verdict::Verifying;
 
 use crate::clock::{Clock, SystemClock};
 use crate::protocol::{KeyStore, Rejection, VerifiedCaller, Verifier};

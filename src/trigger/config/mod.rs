@@ -1,8 +1,8 @@
 //! The configuration of a trigger as its users have it: what the service takes as JSON, and the
 //! `s.yaml` of Serverless Devs.
 
-mod json;
-mod value;
+pub(super) mod json;
+pub(super) mod value;
 mod yaml;
 
 use super::methods::Methods;
