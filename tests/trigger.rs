@@ -7,8 +7,17 @@ mod common;
 #[path = "trigger/body.rs"]
 mod body;
 #[cfg(feature = "jwt")]
+#[path = "trigger/jwt_claims.rs"]
+mod jwt_claims;
+#[cfg(feature = "jwt")]
 #[path = "trigger/jwt_common.rs"]
 mod jwt_common;
+#[cfg(feature = "jwt")]
+#[path = "trigger/jwt_either.rs"]
+mod jwt_either;
+#[cfg(feature = "jwks-fetch")]
+#[path = "trigger/jwt_fetch.rs"]
+mod jwt_fetch;
 #[cfg(feature = "jwt")]
 #[path = "trigger/jwt_keys.rs"]
 mod jwt_keys;

@@ -201,6 +201,12 @@ where
 #[derive(Clone, Default)]
 pub struct Recorder(Arc<Mutex<Option<Seen>>>);
 
+impl Recorder {
+    pub fn take(&self) -> Seen {
+        self.0.lock().unwrap().take().expect("the inner service was not called")
+    }
+}
+
 impl<B> Service<Request<B>> for Recorder
 where
     B: http_body::Body<Data = Bytes, Error: std::fmt::Debug> + Send + 'static,
