@@ -49,7 +49,8 @@ pub enum ErrorKind {
     UnknownName,
     /// A setting that contradicts another, or is out of its range.
     InvalidSetting,
-    /// Credentials could not be obtained from their provider. Trying again may help.
+    /// Credentials, or keys for tokens, could not be obtained from where they come from. Trying
+    /// again may help.
     Provider,
     /// A request that is not signed because it is ambiguous: its signature would be good for
     /// a request of other meaning, or would leave out what is acted upon. The text says what
@@ -83,11 +84,16 @@ impl Error {
 
     /// An error of a credential provider, with what caused it.
     pub fn provider(source: impl Into<BoxError>) -> Self {
-        Self {
-            kind: ErrorKind::Provider,
-            message: Cow::Borrowed("credentials could not be obtained"),
-            source: Some(source.into()),
-        }
+        Self::caused(ErrorKind::Provider, "credentials could not be obtained", source)
+    }
+
+    /// An error with what caused it.
+    pub(crate) fn caused(
+        kind: ErrorKind,
+        message: &'static str,
+        source: impl Into<BoxError>,
+    ) -> Self {
+        Self { kind, message: Cow::Borrowed(message), source: Some(source.into()) }
     }
 
     /// The same error, with a text that begins by what it is about.

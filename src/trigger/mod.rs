@@ -84,6 +84,8 @@ mod cors;
 mod domain;
 mod fault;
 pub(crate) mod headers;
+#[cfg(feature = "jwt")]
+pub mod jwt;
 mod layer;
 mod limits;
 mod methods;

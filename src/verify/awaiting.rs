@@ -28,7 +28,7 @@ impl<K: AsyncKeyStore> Verifier<K> {
         self.check_async(parts.into(), || now).await
     }
 
-    async fn check_async(
+    pub(super) async fn check_async(
         &self,
         request: RequestRef<'_>,
         now: impl Fn() -> SystemTime,
@@ -55,7 +55,7 @@ impl<K: AsyncKeyStore> Verifier<K> {
 /// Made from a [`VerifyLayer`] with all its settings
 /// ([`VerifyLayer::awaiting_keys`]). Each request costs one boxed future and one
 /// clone of the inner service more.
-pub struct AsyncVerifyLayer<K, R = FcResponse, C = SystemClock>(VerifyLayer<K, R, C>);
+pub struct AsyncVerifyLayer<K, R = FcResponse, C = SystemClock>(pub(super) VerifyLayer<K, R, C>);
 
 impl<K, R: Clone, C: Clone> Clone for AsyncVerifyLayer<K, R, C> {
     fn clone(&self) -> Self {

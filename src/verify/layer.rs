@@ -46,11 +46,16 @@ impl Exempt {
     pub(super) fn contains(&self, method: &Method, target: &Uri) -> bool {
         self.0.as_ref().is_some_and(|is_exempt| is_exempt(method, target))
     }
+
+    /// Whether there can be any.
+    pub(super) fn is_any(&self) -> bool {
+        self.0.is_some()
+    }
 }
 
 impl fmt::Debug for Exempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Some(..)" } else { "None" })
+        f.write_str(if self.is_any() { "Some(..)" } else { "None" })
     }
 }
 

@@ -77,10 +77,12 @@
 mod awaiting;
 pub(crate) mod layer;
 mod service;
+mod verdict;
 
 pub use awaiting::{AsyncVerify, AsyncVerifyLayer};
 pub use layer::Mode;
 pub use service::Verify;
+pub use verdict::Verifying;
 
 use crate::clock::{Clock, SystemClock};
 use crate::protocol::{KeyStore, Rejection, VerifiedCaller, Verifier};

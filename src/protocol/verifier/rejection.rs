@@ -159,7 +159,11 @@ kinds! {
     /// A token that is not valid: not one that can be read, of an unknown key or another
     /// algorithm, with another signature, too early or too late, for somebody else.
     InvalidToken = "invalid_token", FORBIDDEN, "AccessDenied", 16;
-    /// The keys for tokens have never been fetched. The client is not at fault.
+    /// Claims of a token cannot be handed on in its request: their values cannot stand where they
+    /// are to be, or its body cannot be changed.
+    ClaimsNotPassed = "claims_not_passed", BAD_REQUEST, "InvalidArgument", 3;
+    /// There are no keys for tokens: they have never been fetched, or not for too long. The client
+    /// is not at fault.
     TokenKeysUnavailable = "token_keys_unavailable", SERVICE_UNAVAILABLE, "ServiceUnavailable", 14;
 }
 

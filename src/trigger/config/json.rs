@@ -5,7 +5,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
 /// The value that a text is.
-pub(super) fn read(text: &str) -> Result<Value, String> {
+pub(in crate::trigger) fn read(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| format!("is not JSON as it has to be: {error}"))
 }
 

@@ -2,8 +2,8 @@
 //! `s.yaml` of Serverless Devs.
 
 mod cors;
-mod json;
-mod value;
+pub(super) mod json;
+pub(super) mod value;
 mod yaml;
 
 use super::cors::Cors;

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// A value of a configuration file.
 #[derive(PartialEq)]
-pub(super) enum Value {
+pub(in crate::trigger) enum Value {
     Null,
     Bool(bool),
     Number(String),
@@ -41,7 +41,8 @@ impl Value {
 }
 
 /// A value and where it stands.
-pub(super) struct Field<'a> {
+#[derive(Clone)]
+pub(in crate::trigger) struct Field<'a> {
     value: &'a Value,
     path: String,
 }
@@ -51,12 +52,20 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     /// A key is there twice in an object.
-    pub(super) fn of_file(value: &'a Value) -> Result<Self, Error> {
-        Self { value, path: String::new() }.unique()
+    pub(in crate::trigger) fn of_file(value: &'a Value) -> Result<Self, Error> {
+        Self::named("", value)
+    }
+
+    /// The whole of a file, whose fields stand below this name.
+    ///
+    /// # Errors
+    /// As for [`Field::of_file`].
+    pub(in crate::trigger) fn named(name: &str, value: &'a Value) -> Result<Self, Error> {
+        Self { value, path: name.to_owned() }.unique()
     }
 
     /// A value that is the text of this field.
-    pub(super) fn within<'v>(&self, value: &'v Value) -> Result<Field<'v>, Error> {
+    pub(in crate::trigger) fn within<'v>(&self, value: &'v Value) -> Result<Field<'v>, Error> {
         Field { value, path: self.path.clone() }.unique()
     }
 
@@ -82,7 +91,7 @@ impl<'a> Field<'a> {
     }
 
     /// The same in JSON.
-    pub(super) fn to_json(&self) -> String {
+    pub(in crate::trigger) fn to_json(&self) -> String {
         self.value.to_json().to_string()
     }
 
@@ -90,12 +99,12 @@ impl<'a> Field<'a> {
         &self.path
     }
 
-    pub(super) fn is_null(&self) -> bool {
+    pub(in crate::trigger) fn is_null(&self) -> bool {
         *self.value == Value::Null
     }
 
     /// What is wrong with it.
-    pub(super) fn error(&self, rule: impl fmt::Display) -> Error {
+    pub(in crate::trigger) fn error(&self, rule: impl fmt::Display) -> Error {
         let path = if self.path.is_empty() { "the configuration" } else { &self.path };
         Error::new(ErrorKind::InvalidConfig, format!("{path}: {rule}"))
     }
@@ -104,28 +113,28 @@ impl<'a> Field<'a> {
         self.error(format_args!("must be {what}, not {}", self.value.kind()))
     }
 
-    pub(super) fn text(&self) -> Result<&'a str, Error> {
+    pub(in crate::trigger) fn text(&self) -> Result<&'a str, Error> {
         match self.value {
             Value::Text(text) => Ok(text),
             _ => Err(self.expected("a text")),
         }
     }
 
-    pub(super) fn bool(&self) -> Result<bool, Error> {
+    pub(in crate::trigger) fn bool(&self) -> Result<bool, Error> {
         match self.value {
             Value::Bool(value) => Ok(*value),
             _ => Err(self.expected("true or false")),
         }
     }
 
-    pub(super) fn whole_number(&self) -> Result<u64, Error> {
+    pub(in crate::trigger) fn whole_number(&self) -> Result<u64, Error> {
         match self.value {
             Value::Number(text) => text.parse().map_err(|_| self.error("must be a whole number")),
             _ => Err(self.expected("a whole number")),
         }
     }
 
-    pub(super) fn list(&self) -> Result<Vec<Field<'a>>, Error> {
+    pub(in crate::trigger) fn list(&self) -> Result<Vec<Field<'a>>, Error> {
         let Value::List(values) = self.value else { return Err(self.expected("a list")) };
         let fields = values.iter().enumerate().map(|(at, value)| {
             let path = format!("{}[{at}]", self.path);
@@ -135,11 +144,11 @@ impl<'a> Field<'a> {
     }
 
     /// The texts of a list, each with its place.
-    pub(super) fn texts(&self) -> Result<Vec<&'a str>, Error> {
+    pub(in crate::trigger) fn texts(&self) -> Result<Vec<&'a str>, Error> {
         self.list()?.iter().map(Field::text).collect()
     }
 
-    pub(super) fn map(&self) -> Result<Fields<'a>, Error> {
+    pub(in crate::trigger) fn map(&self) -> Result<Fields<'a>, Error> {
         let Value::Map(entries) = self.value else { return Err(self.expected("an object")) };
         let path = self.path.clone();
         Ok(Fields { entries: entries.iter().collect(), known: Vec::new(), path })
@@ -147,7 +156,7 @@ impl<'a> Field<'a> {
 }
 
 /// The fields of an object, taken out one by one.
-pub(super) struct Fields<'a> {
+pub(in crate::trigger) struct Fields<'a> {
     entries: Vec<&'a (String, Value)>,
     known: Vec<&'static str>,
     path: String,
@@ -161,7 +170,7 @@ fn at_field(path: &str, name: &str) -> String {
 
 impl<'a> Fields<'a> {
     /// The field of this name, if it is there.
-    pub(super) fn take(&mut self, name: &'static str) -> Option<Field<'a>> {
+    pub(in crate::trigger) fn take(&mut self, name: &'static str) -> Option<Field<'a>> {
         self.known.push(name);
         let at = self.entries.iter().position(|(key, _)| key == name)?;
         let (_, value) = self.entries.swap_remove(at);
@@ -169,7 +178,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The field that has one of these spellings.
-    pub(super) fn take_either(
+    pub(in crate::trigger) fn take_either(
         &mut self,
         spellings: [&'static str; 2],
     ) -> Result<Option<Field<'a>>, Error> {
@@ -182,7 +191,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A field that has to be there.
-    pub(super) fn required(&mut self, name: &'static str) -> Result<Field<'a>, Error> {
+    pub(in crate::trigger) fn required(&mut self, name: &'static str) -> Result<Field<'a>, Error> {
         self.take(name).ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidConfig,
@@ -192,7 +201,7 @@ impl<'a> Fields<'a> {
     }
 
     /// All that is left.
-    pub(super) fn all(self) -> Vec<Field<'a>> {
+    pub(in crate::trigger) fn all(self) -> Vec<Field<'a>> {
         let path = self.path;
         let field =
             |(name, value): &'a (String, Value)| Field { value, path: at_field(&path, name) };
@@ -200,7 +209,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Refuses what is left.
-    pub(super) fn end(self) -> Result<(), Error> {
+    pub(in crate::trigger) fn end(self) -> Result<(), Error> {
         let Some((name, _)) = self.entries.first() else { return Ok(()) };
         let known = self.known.join(", ");
         let message =
