@@ -1,6 +1,7 @@
 use super::anonymous::AnonymousLayer;
 use super::body_limit::{BodyLimit, BodyLimitLayer};
 use super::composed::{Inside, Outside};
+use super::config::TriggerConfig;
 use super::cors::Cors;
 use super::domain::Domain;
 use super::headers::FunctionHeaders;
@@ -53,6 +54,13 @@ impl<A> HttpTrigger<A> {
 }
 
 impl<A, R, C, I> HttpTrigger<A, R, C, I> {
+    /// Allows the methods of a configuration, and lets scripts read by its CORS. Who may call, and
+    /// what kind of name it is called by, are not for this to say: see [`TriggerConfig`].
+    #[must_use]
+    pub fn with_config(self, config: &TriggerConfig) -> Self {
+        self.with_methods(config.methods()).with_cors(config.cors().clone())
+    }
+
     /// Allows these methods, in place of all seven.
     #[must_use]
     pub fn with_methods(mut self, methods: Methods) -> Self {

@@ -77,11 +77,13 @@
 mod awaiting;
 pub(crate) mod layer;
 mod service;
+#[cfg(feature = "jwt")]
 mod verdict;
 
 pub use awaiting::{AsyncVerify, AsyncVerifyLayer};
 pub use layer::Mode;
 pub use service::Verify;
+#[cfg(feature = "jwt")]
 pub use verdict::Verifying;
 
 use crate::clock::{Clock, SystemClock};

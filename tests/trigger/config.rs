@@ -174,3 +174,92 @@ fn what_is_wrong_in_an_s_yaml_is_named_too() {
         assert!(error.to_string().starts_with(&path), "{to}: {error}");
     }
 }
+
+/// A key set with one HMAC key, and tokens looked up and handed on.
+#[cfg(feature = "jwt")]
+mod jwt {
+    use super::{json, yaml};
+    use tower_fc::error::ErrorKind;
+    use tower_fc::trigger::config::{AuthType, TriggerConfig};
+
+    const KEYS: &str = r#"{"keys": [{"kty": "oct", "alg": "HS256", "kid": "a", "k": "c2VjcmV0LXRoYXQtaXMtbG9uZy1lbm91Z2gtZm9yLWl0"}]}"#;
+
+    fn service(auth_config: &str) -> String {
+        let text = serde_json::Value::from(auth_config);
+        format!(r#"{{"authType": "jwt", "authConfig": {text}}}"#)
+    }
+
+    #[test]
+    fn what_the_service_takes_is_read() {
+        let config = json(&service(&format!(
+            r#"{{"JWKS": {KEYS}, "TokenLookup": "header:Authorization:Bearer,cookie:token",
+                "ClaimPassBy": "header:name:x-name,query:uid:uid"}}"#
+        )));
+        assert_eq!(config.auth_type(), AuthType::Jwt);
+        let layer = format!("{:?}", config.jwt().unwrap());
+        assert!(layer.contains("token") && layer.contains("x-name"), "{layer}");
+        assert!(!layer.contains("c2VjcmV0"), "{layer}");
+    }
+
+    fn s_yaml(auth_config: &str) -> String {
+        format!(
+            "triggers: [{{ triggerName: a, triggerType: http, triggerConfig: {{ authType: jwt,
+                authConfig: {{ jwks: {KEYS}, {auth_config} }} }} }}]"
+        )
+    }
+
+    #[test]
+    fn both_spellings_and_both_forms_of_an_s_yaml_are_read() {
+        for auth_config in [
+            "tokenLookup: 'header:Authorization:Bearer', claimPassBy: 'query:uid:uid'",
+            "tokenLookup: [{ readPosition: header, parameterName: Authorization, prefix: Bearer },
+                { readPosition: cookie, parameterName: token }],
+             claimPassBy: [{ mappingParameterPosition: query, claimName: uid,
+                mappingParameterName: uid }]",
+            "whitelist: [/health, /public/*]",
+            "whiteList: [/health]",
+            "blacklist: [/admin/*]",
+            "blackList: [/admin]",
+        ] {
+            assert_eq!(yaml(&s_yaml(auth_config)).auth_type(), AuthType::Jwt, "{auth_config}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_path() {
+        for (auth_config, path) in [
+            ("whitelist: [/a], blacklist: [/b]", "blacklist"),
+            ("whitelist: [/a], whiteList: [/b]", "whiteList"),
+            ("blacklist: []", "blacklist"),
+            ("tokenLookup: 'heder:a'", "tokenLookup"),
+            ("tokenLookup: ''", "tokenLookup"),
+            (
+                "tokenLookup: [{ readPosition: cookie, parameterName: 'a:b' }]",
+                "tokenLookup[0].parameterName",
+            ),
+            ("tokenLookup: [{ readPosition: cookie, name: a }]", "tokenLookup[0].name"),
+            ("claimPassBy: 'header:a:content-length'", "claimPassBy"),
+            ("tokenlookup: 'header:a'", "tokenlookup"),
+            ("JWKS: {}", "jwks"),
+        ] {
+            let text = s_yaml(auth_config);
+            let error = TriggerConfig::from_serverless_devs(&text, None).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+            let path = format!("triggers[0].triggerConfig.authConfig.{path}");
+            assert!(error.to_string().starts_with(&path), "{auth_config}: {error}");
+        }
+        for (auth_config, path) in [
+            ("{}", "authConfig"),
+            ("", "authConfig"),
+            (r#"{"JWKS": {"keys": []}}"#, "authConfig.JWKS"),
+            (r#"{"JWKS": {"keys": [{"kty": "oct", "k": ""}]}}"#, "authConfig.JWKS.keys[0]"),
+            (r#"{"JWKS": {"keys": [], "keys": []}}"#, "authConfig.JWKS.keys"),
+        ] {
+            let error = TriggerConfig::from_json(&service(auth_config)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+            assert!(error.to_string().starts_with(path), "{auth_config}: {error}");
+        }
+        let error = TriggerConfig::from_json(r#"{"authType": "jwt"}"#).unwrap_err().to_string();
+        assert!(error.starts_with("authConfig: is missing"), "{error}");
+    }
+}

@@ -3,10 +3,14 @@
 
 mod cors;
 pub(super) mod json;
+#[cfg(feature = "jwt")]
+mod jwt;
 pub(super) mod value;
 mod yaml;
 
 use super::cors::Cors;
+#[cfg(feature = "jwt")]
+use super::jwt::JwtLayer;
 use super::methods::Methods;
 use crate::error::{Error, ErrorKind};
 use http::Method;
@@ -14,14 +18,40 @@ use value::{Field, Fields};
 
 /// What an HTTP trigger is told to do, from a file or made in code.
 ///
+/// ```
+/// use tower_fc::trigger::config::{AuthType, TriggerConfig};
+/// use tower_fc::trigger::HttpTrigger;
+/// use tower_fc::{StaticKeys, Verifier, VerifyLayer};
+///
+/// let config = TriggerConfig::from_json(r#"{ "authType": "function", "methods": ["GET"] }"#)?;
+/// // What authenticates is another type for each way.
+/// assert_eq!(config.auth_type(), AuthType::Function);
+/// let keys = StaticKeys::from_secrets([("LTAI5tExample", "secret")])?;
+/// let trigger = HttpTrigger::new(VerifyLayer::new(Verifier::new(keys))).with_config(&config);
+///
+/// let error = TriggerConfig::from_json(r#"{ "authType": "anonymus" }"#).unwrap_err();
+/// assert_eq!(error.to_string(), "authType: must be anonymous, function or jwt");
+/// # drop(trigger);
+/// # Ok::<(), tower_fc::error::Error>(())
+/// ```
+///
 /// A field that is not known, a key that is there twice, or a value that cannot be, is an error
 /// that names the field by its path and says what is allowed.
 #[derive(Clone, Debug)]
 pub struct TriggerConfig {
     methods: Methods,
     disable_url_internet: bool,
-    auth: AuthType,
+    auth: Auth,
     cors: Cors,
+}
+
+/// How a trigger authenticates, with what that takes.
+#[derive(Clone, Debug)]
+enum Auth {
+    Anonymous,
+    Function,
+    #[cfg(feature = "jwt")]
+    Jwt(Box<JwtLayer>),
 }
 
 /// How a trigger authenticates.
@@ -32,6 +62,8 @@ pub enum AuthType {
     Anonymous,
     /// `function`: signed requests may. The default of the service.
     Function,
+    /// `jwt`: requests with a token may. Needs the feature `jwt`.
+    Jwt,
 }
 
 impl Default for TriggerConfig {
@@ -41,7 +73,7 @@ impl Default for TriggerConfig {
         Self {
             methods: Methods::ALL,
             disable_url_internet: false,
-            auth: AuthType::Function,
+            auth: Auth::Function,
             cors: Cors::default(),
         }
     }
@@ -124,7 +156,21 @@ impl TriggerConfig {
 
     /// How it authenticates.
     pub fn auth_type(&self) -> AuthType {
-        self.auth
+        match self.auth {
+            Auth::Anonymous => AuthType::Anonymous,
+            Auth::Function => AuthType::Function,
+            #[cfg(feature = "jwt")]
+            Auth::Jwt(_) => AuthType::Jwt,
+        }
+    }
+
+    /// The layer that authenticates by tokens, where that is how it does.
+    #[cfg(feature = "jwt")]
+    pub fn jwt(&self) -> Option<&JwtLayer> {
+        match &self.auth {
+            Auth::Jwt(layer) => Some(layer),
+            _ => None,
+        }
     }
 
     /// What scripts of other origins may read: everything, unless there is a `corsConfig`.
@@ -170,18 +216,32 @@ fn methods(field: &Field<'_>) -> Result<Methods, Error> {
     Methods::new(methods).map_err(|_| field.error("must name a method"))
 }
 
-fn auth(fields: &mut Fields<'_>) -> Result<AuthType, Error> {
+fn auth(fields: &mut Fields<'_>) -> Result<Auth, Error> {
     let auth_config = fields.take("authConfig").filter(|field| !field.is_null());
-    let auth = match fields.take("authType") {
-        None => AuthType::Function,
-        Some(field) => match field.text()? {
-            "anonymous" => AuthType::Anonymous,
-            "function" => AuthType::Function,
-            _ => return Err(field.error("must be anonymous, function or jwt")),
-        },
+    let auth_type = fields.take("authType");
+    let auth = match auth_type.as_ref().map(|field| field.text()).transpose()? {
+        Some("anonymous") => Auth::Anonymous,
+        None | Some("function") => Auth::Function,
+        #[cfg(feature = "jwt")]
+        Some("jwt") => {
+            let config = auth_config.ok_or_else(|| {
+                Error::new(
+                    ErrorKind::InvalidConfig,
+                    "authConfig: is missing, the authType being jwt",
+                )
+            })?;
+            return jwt::read(&config).map(|layer| Auth::Jwt(Box::new(layer)));
+        }
+        #[cfg(not(feature = "jwt"))]
+        Some("jwt") => return Err(auth_error(auth_type, "jwt needs the feature jwt")),
+        Some(_) => return Err(auth_error(auth_type, "must be anonymous, function or jwt")),
     };
     match auth_config {
         Some(field) => Err(field.error("is for the authType jwt alone")),
         None => Ok(auth),
     }
+}
+
+fn auth_error(field: Option<Field<'_>>, rule: &str) -> Error {
+    field.map_or_else(|| invalid(rule), |field| field.error(rule))
 }

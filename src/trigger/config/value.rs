@@ -15,19 +15,6 @@ pub(in crate::trigger) enum Value {
 }
 
 impl Value {
-    fn to_json(&self) -> serde_json::Value {
-        match self {
-            Self::Null => serde_json::Value::Null,
-            Self::Bool(value) => (*value).into(),
-            Self::Number(number) => serde_json::from_str(number).unwrap_or_default(),
-            Self::Text(text) => text.as_str().into(),
-            Self::List(values) => values.iter().map(Self::to_json).collect(),
-            Self::Map(entries) => {
-                entries.iter().map(|(name, value)| (name.clone(), value.to_json())).collect()
-            }
-        }
-    }
-
     fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -65,6 +52,7 @@ impl<'a> Field<'a> {
     }
 
     /// A value that is the text of this field.
+    #[cfg(feature = "jwt")]
     pub(in crate::trigger) fn within<'v>(&self, value: &'v Value) -> Result<Field<'v>, Error> {
         Field { value, path: self.path.clone() }.unique()
     }
@@ -90,9 +78,9 @@ impl<'a> Field<'a> {
         Ok(self)
     }
 
-    /// The same in JSON.
-    pub(in crate::trigger) fn to_json(&self) -> String {
-        self.value.to_json().to_string()
+    #[cfg(feature = "jwt")]
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.value, Value::Text(_))
     }
 
     pub(super) fn path(&self) -> &str {
@@ -178,6 +166,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The field that has one of these spellings.
+    #[cfg(feature = "jwt")]
     pub(in crate::trigger) fn take_either(
         &mut self,
         spellings: [&'static str; 2],
