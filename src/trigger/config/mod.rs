@@ -31,6 +31,14 @@ pub enum AuthType {
     Function,
 }
 
+impl Default for TriggerConfig {
+    /// What the service does with an empty configuration: every method, and signed requests
+    /// alone.
+    fn default() -> Self {
+        Self { methods: Methods::ALL, disable_url_internet: false, auth: AuthType::Function }
+    }
+}
+
 impl TriggerConfig {
     /// Reads the configuration of an HTTP trigger as the service takes it (`triggerConfig` of
     /// the API 2023-03-30): `authType`, `methods`, `disableURLInternet`, `authConfig`,

@@ -1,0 +1,57 @@
+//! What the program is told.
+
+use clap::{Parser, ValueEnum};
+use std::path::PathBuf;
+
+/// A local HTTP trigger of Function Compute, in front of any HTTP server.
+///
+/// Requests are authenticated, limited and stripped as a trigger does it, and passed on to the
+/// upstream. The first line of the output is `listening on http://ADDR`.
+#[derive(Parser)]
+#[command(name = "fc-gateway", version)]
+pub(crate) struct Args {
+    /// The function: an HTTP server, http://host:port.
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: String,
+
+    /// Where to listen; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9000")]
+    pub(crate) listen: String,
+
+    /// The trigger: its JSON, or an s.yaml of Serverless Devs (.yaml, .yml).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Who may call, in place of what the configuration says.
+    #[arg(long, value_enum)]
+    pub(crate) auth: Option<Auth>,
+
+    /// Access keys: a JSON object of ids and secrets, read again when it changes. Without it, the
+    /// key in ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keys: Option<PathBuf>,
+
+    /// By what kind of name the trigger is reached.
+    #[arg(long, value_enum, default_value = "custom")]
+    pub(crate) domain: Domain,
+
+    /// Accept every scheme and the dialects of all SDKs, in place of the documented ones.
+    #[arg(long)]
+    pub(crate) sdks: bool,
+
+    /// Say on the standard error why each refused request is.
+    #[arg(long)]
+    pub(crate) explain: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Auth {
+    Anonymous,
+    Function,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Domain {
+    Builtin,
+    Custom,
+}

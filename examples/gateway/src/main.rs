@@ -1,0 +1,195 @@
+//! A local HTTP trigger of Function Compute, in front of any HTTP server.
+
+mod args;
+mod serve;
+mod upstream;
+
+use args::{Args, Auth, Domain};
+use bytes::Bytes;
+use clap::Parser as _;
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use serve::{Body, Failed, Trigger};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use tokio::net::TcpListener;
+use tower::layer::layer_fn;
+use tower::util::BoxCloneService;
+use tower::{Layer, Service, ServiceExt as _};
+use tower_fc::error::BoxError;
+use tower_fc::keys::{KeyFile, KeyStore};
+use tower_fc::protocol::{Dialects, Schemes};
+use tower_fc::trigger::config::{AuthType, TriggerConfig};
+use tower_fc::trigger::{self, AnonymousLayer, HttpTrigger};
+use tower_fc::{Credentials, Rejection, Scheme, StaticKeys, Verifier, VerifyLayer};
+use upstream::Upstream;
+
+/// What a head may have before it is not the trigger's any more to refuse it: in bytes, and in
+/// fields, of which the shortest has a name of one byte.
+const MAX_HEAD: usize = 256 * 1024;
+const MAX_HEADERS: usize = 10_000;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let run = || -> Result<(), BoxError> {
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(args))
+    };
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("fc-gateway: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error with the flag that it is about.
+fn about(flag: &str) -> impl Fn(BoxError) -> BoxError {
+    move |error| format!("{flag}: {error}").into()
+}
+
+async fn run(args: Args) -> Result<(), BoxError> {
+    let upstream = Upstream::new(&args.upstream).map_err(about("--upstream"))?;
+    let config = match &args.config {
+        Some(file) => read(file).map_err(about("--config"))?,
+        None => TriggerConfig::default(),
+    };
+    let authentication = Authentication::new(&args, &config)?;
+    let domain = match (args.domain, config.disable_url_internet()) {
+        (Domain::Custom, _) => trigger::Domain::Custom,
+        (Domain::Builtin, false) => trigger::Domain::BuiltIn,
+        (Domain::Builtin, true) => trigger::Domain::BuiltInDisabled,
+    };
+    let trigger = HttpTrigger::new(layer_fn(move |inner| authentication.layer(inner)))
+        .with_methods(config.methods())
+        .with_domain(domain);
+    let mut trigger = boxed(trigger.layer(upstream));
+    if args.explain {
+        trigger = boxed(trigger.map_response(explain));
+    }
+    let trigger: Trigger = BoxCloneService::new(trigger.map_err(Failed));
+
+    let listener = TcpListener::bind(&args.listen).await;
+    let listener = listener.map_err(|error| about("--listen")(error.into()))?;
+    let ended = signals()?;
+    let mut out = std::io::stdout();
+    writeln!(out, "listening on http://{}", listener.local_addr()?)?;
+    out.flush()?;
+    serve::serve(listener, trigger, ended).await;
+    Ok(())
+}
+
+/// A service of one type, whatever its layers.
+fn boxed<S, B, R>(service: S) -> BoxCloneService<Request<B>, Response<Body>, BoxError>
+where
+    S: Service<Request<B>, Response = Response<R>, Error: Into<BoxError>, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+    B: Send + 'static,
+    R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let boxed =
+        |response: Response<R>| response.map(|body| body.map_err(Into::into).boxed_unsync());
+    BoxCloneService::new(service.map_response(boxed).map_err(Into::into))
+}
+
+/// Who may call.
+enum Authentication {
+    Anonymous,
+    Key(Box<VerifyLayer<StaticKeys>>),
+    Keys(Box<VerifyLayer<KeyFile>>),
+}
+
+impl Authentication {
+    fn new(args: &Args, config: &TriggerConfig) -> Result<Self, BoxError> {
+        let auth = match args.auth {
+            Some(Auth::Anonymous) => AuthType::Anonymous,
+            Some(Auth::Function) => AuthType::Function,
+            None => config.auth_type(),
+        };
+        match (auth, &args.keys) {
+            (AuthType::Anonymous, None) => Ok(Self::Anonymous),
+            // Who gives keys means to ask for them.
+            (AuthType::Anonymous, Some(_)) => {
+                Err("--keys: anonymous callers are asked for none (use --auth function)".into())
+            }
+            (AuthType::Function, Some(file)) => {
+                let keys = KeyFile::open(file).map_err(|error| about("--keys")(error.into()))?;
+                Ok(Self::Keys(Box::new(verify(args, keys))))
+            }
+            (AuthType::Function, None) => {
+                let own = Credentials::from_env()
+                    .map_err(|error| format!("{error} (or use --keys, or --auth anonymous)"))?;
+                let keys = StaticKeys::new().with_key(own.access_key_id(), own.key().clone());
+                Ok(Self::Key(Box::new(verify(args, keys))))
+            }
+            (other, _) => Err(format!("the authType {other:?} is not known here").into()),
+        }
+    }
+
+    fn layer<S, R>(&self, inner: S) -> BoxCloneService<Request<Incoming>, Response<Body>, BoxError>
+    where
+        S: Service<Request<Incoming>, Response = Response<R>, Error = BoxError, Future: Send>
+            + Clone
+            + Send
+            + 'static,
+        R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        match self {
+            Self::Anonymous => boxed(AnonymousLayer.layer(inner)),
+            Self::Key(verify) => boxed(verify.layer(inner)),
+            Self::Keys(verify) => boxed(verify.layer(inner)),
+        }
+    }
+}
+
+/// Waits until the program is told to end. Signals count from now on.
+fn signals() -> Result<impl Future<Output = ()>, BoxError> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+fn read(file: &Path) -> Result<TriggerConfig, BoxError> {
+    let text =
+        std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let is_yaml = file.extension().is_some_and(|end| end == "yaml" || end == "yml");
+    let config = match is_yaml {
+        true => TriggerConfig::from_serverless_devs(&text, None),
+        false => TriggerConfig::from_json(&text),
+    };
+    config.map_err(|error| format!("{}: {error}", file.display()).into())
+}
+
+fn verify<K: KeyStore>(args: &Args, keys: K) -> VerifyLayer<K> {
+    let mut verifier =
+        Verifier::new(keys).with_schemes([Scheme::Fc, Scheme::FcPresigned, Scheme::Acs3HmacSha256]);
+    if args.sdks {
+        verifier = verifier.with_schemes(Schemes::all()).with_dialects(Dialects::all());
+    }
+    VerifyLayer::new(verifier)
+}
+
+/// Says why a request was refused.
+fn explain<B>(response: Response<B>) -> Response<B> {
+    if let Some(rejection) = response.extensions().get::<Rejection>() {
+        eprintln!("refused: {} ({})", rejection, rejection.kind().name());
+    }
+    response
+}
