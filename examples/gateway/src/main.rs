@@ -1,6 +1,8 @@
 //! A local HTTP trigger of Function Compute, in front of any HTTP server.
 
 mod args;
+mod linger;
+mod patient;
 mod serve;
 mod upstream;
 
@@ -26,10 +28,10 @@ use tower_fc::trigger::{self, AnonymousLayer, HttpTrigger};
 use tower_fc::{Credentials, Rejection, Scheme, StaticKeys, Verifier, VerifyLayer};
 use upstream::Upstream;
 
-/// What a head may have before it is not the trigger's any more to refuse it: in bytes, and in
-/// fields, of which the shortest has a name of one byte.
-const MAX_HEAD: usize = 256 * 1024;
+/// What a head may have before it is not the trigger's any more to refuse it: in fields, of which
+/// the shortest has a name of one byte, and in bytes, of which HTTP/2 counts 32 more for each.
 const MAX_HEADERS: usize = 10_000;
+const MAX_HEAD: usize = 512 * 1024;
 
 fn main() -> ExitCode {
     let args = Args::parse();
