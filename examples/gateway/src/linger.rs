@@ -9,13 +9,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
-use tower_fc::trigger::DEFAULT_MAX_BODY_LEN;
 
-/// How long a client may say nothing before its connection is closed.
-const SILENCE: Duration = Duration::from_secs(1);
+/// How long a connection is open after its end, and how long if nothing comes.
+const LONGEST: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_secs(2);
 
-/// A connection that is read on for a while after all was written, and what comes is thrown
-/// away: no more than a body may have, and until the client is silent.
+/// A connection that is read on for a while after all was written. What comes is thrown away.
 ///
 /// A client that is refused may still be sending its body. Were the connection closed then, the
 /// system would reset it, and the client might not get to read why (RFC 9112 §9.6).
@@ -32,7 +31,13 @@ pub(crate) struct Tunnel(Arc<AtomicBool>);
 
 struct End {
     silence: Pin<Box<Sleep>>,
-    left: u64,
+    latest: Instant,
+}
+
+impl End {
+    fn begin() -> Self {
+        Self { silence: Box::pin(sleep(SILENCE)), latest: Instant::now() + LONGEST }
+    }
 }
 
 impl Tunnel {
@@ -90,22 +95,21 @@ impl AsyncWrite for Lingering {
                 return Poll::Ready(Ok(()));
             }
         }
-        let silence = || Box::pin(sleep(SILENCE));
-        let end = end.get_or_insert_with(|| End { silence: silence(), left: DEFAULT_MAX_BODY_LEN });
+        let end = end.get_or_insert_with(End::begin);
         let mut bytes = [0; 16 * 1024];
         loop {
             let mut buffer = ReadBuf::new(&mut bytes);
             match Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
                 Poll::Pending => return end.silence.as_mut().poll(cx).map(Ok),
-                Poll::Ready(read) => {
-                    let len = buffer.filled().len() as u64;
-                    end.left = end.left.saturating_sub(len);
-                    // What a broken connection lacks is not missed any more.
-                    if read.is_err() || len == 0 || end.left == 0 {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    let now = Instant::now();
+                    if now > end.latest {
                         return Poll::Ready(Ok(()));
                     }
-                    end.silence.as_mut().reset(Instant::now() + SILENCE);
+                    end.silence.as_mut().reset(now + SILENCE);
                 }
+                // What a broken connection lacks is not missed any more.
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
             }
         }
     }

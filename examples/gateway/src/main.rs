@@ -13,6 +13,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serve::{Body, Failed, Trigger};
+use std::error::Error as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ use tower::layer::layer_fn;
 use tower::util::BoxCloneService;
 use tower::{Layer, Service, ServiceExt as _};
 use tower_fc::error::BoxError;
+use tower_fc::headers::X_FC_REQUEST_ID;
 use tower_fc::keys::{KeyFile, KeyStore};
 use tower_fc::protocol::{Dialects, Schemes};
 use tower_fc::trigger::config::{AuthType, TriggerConfig};
@@ -188,10 +190,18 @@ fn verify<K: KeyStore>(args: &Args, keys: K) -> VerifyLayer<K> {
     VerifyLayer::new(verifier)
 }
 
-/// Says why a request was refused.
+/// Says why a request was refused: a line with its id, what it was answered, and all causes.
 fn explain<B>(response: Response<B>) -> Response<B> {
     if let Some(rejection) = response.extensions().get::<Rejection>() {
-        eprintln!("refused: {} ({})", rejection, rejection.kind().name());
+        let id = response.headers().get(&X_FC_REQUEST_ID).and_then(|id| id.to_str().ok());
+        let status = rejection.status().as_u16();
+        let mut line = format!("{}: {status} {rejection}", id.unwrap_or_default());
+        let mut cause = rejection.source();
+        while let Some(error) = cause {
+            line += &format!(": {error}");
+            cause = error.source();
+        }
+        eprintln!("{line} ({})", rejection.kind().name());
     }
     response
 }

@@ -132,7 +132,7 @@ async fn an_answer_whose_head_has_left_is_cut_off_at_the_limit() {
             if call.got().await.1 == End::Whole {
                 sender.send_data(Bytes::from(" and ended")).await.unwrap();
             } else {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         });
         Response::new(body.boxed_unsync())

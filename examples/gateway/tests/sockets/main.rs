@@ -1,6 +1,7 @@
 //! The program in front of real servers, over real sockets.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(unreachable_pub, reason = "a test crate, which has no public items")]
 
 mod bodies;
 mod client;
