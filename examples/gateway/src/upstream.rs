@@ -86,7 +86,7 @@ impl Upstream {
                 &self.http2
             }
             false => {
-                into_http1(&mut request)?;
+                into_http1(&mut request, &self.authority)?;
                 &self.http1
             }
         };
@@ -121,17 +121,18 @@ fn is_grpc(headers: &HeaderMap) -> bool {
     matches!(rest, Some([] | [b'+' | b';' | b' ', ..]))
 }
 
-/// Adds what HTTP/2 says in another way, or need not say.
-fn into_http1(request: &mut Request<Body>) -> Result<(), BoxError> {
+/// Adds what HTTP/2 and HTTP/1.0 say in another way, or need not say.
+fn into_http1(request: &mut Request<Body>, upstream: &Authority) -> Result<(), BoxError> {
     *request.version_mut() = Version::HTTP_11;
-    let authority = request.uri().authority().map(|authority| authority.as_str().parse());
+    let authority = request.uri().authority().cloned();
     let is_of_unknown_len =
         !request.body().is_end_stream() && request.body().size_hint().exact().is_none();
     let headers = request.headers_mut();
-    if let Some(host) = authority.transpose()?
-        && !headers.contains_key(HOST)
-    {
-        headers.insert(HOST, host);
+    // What a target names counts more than a header (RFC 9112 §3.2.2, RFC 9113 §8.3.1).
+    if authority.is_some() || !headers.contains_key(HOST) {
+        let authority = authority.as_ref().unwrap_or(upstream).as_str();
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        headers.insert(HOST, host.parse()?);
     }
     // Without it hyper sends no body with GET.
     if is_of_unknown_len && !headers.contains_key(CONTENT_LENGTH) {

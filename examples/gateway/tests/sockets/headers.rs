@@ -1,13 +1,15 @@
 //! Headers that must not pass, those that must, and the name of each request.
 
 use crate::client::{assert_id, refusal};
-use crate::function::{Function, body, raw};
+use crate::function::{Function, body, head, raw};
 use crate::gateway::{ANONYMOUS, Gateway};
 use crate::{EVERY_WAY, Over};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty, Full};
 use std::collections::HashSet;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn headers_of_requests_that_must_not_pass_do_not() {
@@ -64,6 +66,33 @@ async fn headers_of_requests_that_must_not_pass_do_not() {
             assert_eq!(seen, expected, "{over:?}");
             assert_eq!(call.version == http::Version::HTTP_2, is_grpc);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_function_is_told_the_host_and_the_target_whatever_form_they_come_in() {
+    let function = Function::hello().await;
+    let gateway = Gateway::anonymous(&function.url);
+    let upstream = function.url.strip_prefix("http://").unwrap();
+    for (line, lines, target, host) in [
+        ("GET /a HTTP/1.1", "host: a.example\r\n", "/a", "a.example"),
+        ("GET /a HTTP/1.0", "", "/a", upstream),
+        ("GET /a HTTP/1.1", "host: a.example\r\nconnection: host\r\n", "/a", upstream),
+        ("GET http://b.example:81/a?b HTTP/1.1", "host: a.example\r\n", "/a?b", "b.example:81"),
+        ("GET http://me:secret@b.example HTTP/1.1", "host: a.example\r\n", "/", "b.example"),
+        ("OPTIONS * HTTP/1.1", "host: a.example\r\n", "*", "a.example"),
+        ("GET //a/../b%2F HTTP/1.1", "host: a.example\r\n", "//a/../b%2F", "a.example"),
+    ] {
+        let mut stream = TcpStream::connect(&gateway.address).await.unwrap();
+        stream.write_all(format!("{line}\r\n{lines}\r\n").as_bytes()).await.unwrap();
+        let head = head(&mut stream).await;
+        assert!(head.contains(" 200 OK\r\n"), "{line}: {head}");
+        let call = function.call();
+        assert_eq!(
+            (&*call.target, &call.headers["host"]),
+            (target, &host.parse().unwrap()),
+            "{line}"
+        );
     }
 }
 
