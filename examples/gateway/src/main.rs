@@ -198,7 +198,10 @@ fn explain<B>(response: Response<B>) -> Response<B> {
         let mut line = format!("{}: {status} {rejection}", id.unwrap_or_default());
         let mut cause = rejection.source();
         while let Some(error) = cause {
-            line += &format!(": {error}");
+            let text = error.to_string();
+            if !line.ends_with(&text) {
+                line += &format!(": {text}");
+            }
             cause = error.source();
         }
         eprintln!("{line} ({})", rejection.kind().name());

@@ -98,6 +98,8 @@ impl Upstream {
         *request.uri_mut() = Uri::from_parts(target)?;
 
         let mut response = client.request(request).await?;
+        // The version is of this connection alone.
+        *response.version_mut() = Version::HTTP_11;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let client_side = client_side.ok_or("an upgrade that nobody asked for")?;
             let function_side = hyper::upgrade::on(&mut response);

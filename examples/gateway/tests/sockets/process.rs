@@ -6,6 +6,7 @@ use crate::gateway::{ANONYMOUS, File, Gateway, output};
 use crate::{EVERY_WAY, Over};
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body_util::channel::Channel;
 use http_body_util::{BodyExt as _, Empty};
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -171,6 +172,12 @@ async fn what_is_refused_is_explained_where_it_is_asked_for() {
     }
     let (_, _, errors) = refused(&[]).await;
     assert_eq!(errors, "");
+    // Nothing is said twice.
+    let gateway = Gateway::start("http://127.0.0.1:1", &[ANONYMOUS, &["--explain"]].concat());
+    let (_sender, body) = Channel::<Bytes>::new(1);
+    let request = Request::post("/").header("content-length", 40_000_000).body(body).unwrap();
+    assert_eq!(Over::Http1.send(&gateway, request).await.unwrap().status(), 400);
+    assert_eq!(gateway.errors().matches("33554432").count(), 1);
     // Also why a function cannot be reached.
     let gateway = Gateway::start("http://127.0.0.1:1", &[ANONYMOUS, &["--explain"]].concat());
     assert_eq!(Over::Http1.get(&gateway, "/").await.status(), 502);

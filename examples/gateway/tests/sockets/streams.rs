@@ -64,6 +64,18 @@ async fn an_answer_that_breaks_off_breaks_off_for_the_client() {
     }
 }
 
+#[tokio::test]
+async fn an_answer_over_http1_0_is_one_over_the_version_of_the_client() {
+    // Which ends with its connection.
+    let gateway = Gateway::anonymous(&crate::function::raw("HTTP/1.0 200 OK\r\n\r\nhello").await);
+    for (over, version) in [(Over::Http1, Version::HTTP_11), (Over::Http2, Version::HTTP_2)] {
+        let response = over.get(&gateway, "/").await;
+        assert_eq!((response.version(), response.status().as_u16()), (version, 200));
+        let body = response.into_body().collect().await.unwrap();
+        assert_eq!(body.to_bytes(), "hello");
+    }
+}
+
 fn grpc(body: Full<Bytes>) -> Request<Full<Bytes>> {
     Request::post("/package.Service/Method")
         .header("content-type", "application/grpc+proto")
