@@ -18,12 +18,13 @@ static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// Of requests: `connection`, every header that it names (RFC 9110 §7.6.1), `keep-alive`, and
 /// every `x-fc-` header, security tokens included. Then `x-fc-request-id` is set from the
 /// [`RequestId`] in the extensions, and what [`FunctionHeaders::with`] gave. Of responses:
-/// `connection`, `content-length`, `date`, `keep-alive`, `server`, `upgrade` and every `x-fc-`
-/// header (seed document, "HTTP Request" and "HTTP Response").
+/// `connection`, every header that it names, `content-length`, `date`, `keep-alive`, `server`,
+/// `upgrade` and every `x-fc-` header (seed document, "HTTP Request" and "HTTP Response").
 ///
 /// What an upgrade needs stays (`connection: upgrade` and `upgrade` of a handshake, and of the
-/// 101 that answers it), and so does `content-length` in the answer to HEAD. `te` and trailers
-/// of gRPC are not touched.
+/// 101 that answers it), but for an upgrade to HTTP itself (`h2c`, `TLS/1.0`): what came over the
+/// connection then would have passed no trigger. `content-length` stays in the answer to HEAD.
+/// `te` and trailers of gRPC are not touched.
 #[derive(Clone, Default)]
 pub struct FunctionHeaders(Arc<Vec<(HeaderName, HeaderValue)>>);
 
@@ -96,8 +97,8 @@ impl sealed::Rule for FunctionHeaders {
             return Ok(());
         }
         if !is_upgrade {
-            headers.remove(CONNECTION);
             headers.remove(UPGRADE);
+            remove_connection(headers);
         }
         if !*is_head {
             headers.remove(CONTENT_LENGTH);
@@ -111,9 +112,26 @@ impl sealed::Rule for FunctionHeaders {
 }
 
 /// Takes away what concerns one connection alone: `connection`, all that it names, and
-/// `keep-alive`. A handshake keeps what it needs.
+/// `keep-alive`. A handshake keeps what it needs, unless it is for HTTP again.
 pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     headers.remove(&KEEP_ALIVE);
+    if headers.get_all(UPGRADE).iter().any(carries_requests) {
+        headers.remove(UPGRADE);
+    }
+    remove_connection(headers);
+}
+
+/// Whether requests would be sent over the connection after this upgrade (`h2c`, `TLS/1.0`), so
+/// that no trigger saw them.
+fn carries_requests(upgrade: &HeaderValue) -> bool {
+    upgrade.as_bytes().split(|byte| *byte == b',').any(|protocol| {
+        let name = protocol.split(|byte| *byte == b'/').next().unwrap_or_default().trim_ascii();
+        [&b"h2c"[..], b"h2", b"http", b"tls"].iter().any(|it| name.eq_ignore_ascii_case(it))
+    })
+}
+
+/// Takes away `connection` and all that it names, but for an upgrade.
+fn remove_connection(headers: &mut HeaderMap) {
     let values: SmallVec<[HeaderValue; 1]> = headers.get_all(CONNECTION).iter().cloned().collect();
     if values.is_empty() {
         return;

@@ -298,6 +298,45 @@ async fn a_handshake_keeps_what_it_needs_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_connection_is_not_upgraded_to_http_which_would_pass_the_trigger_by() {
+    for (upgrade, passes) in [
+        ("websocket", true),
+        ("WebSocket", true),
+        ("h2o/1", true),
+        ("h2c", false),
+        ("H2C", false),
+        ("HTTP/2.0", false),
+        ("TLS/1.0, HTTP/1.1", false),
+        ("websocket, h2c", false),
+        ("websocket,\th2c ", false),
+    ] {
+        let request = Request::get("/")
+            .header("connection", "Upgrade, HTTP2-Settings")
+            .header("upgrade", upgrade)
+            .header("http2-settings", "AAMAAABkAAQAAP__")
+            .body(())
+            .unwrap();
+        let seen = pass(FunctionHeaders::new(), request, ok()).await.seen.unwrap();
+        let mut names: Vec<_> = seen.headers().keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        let kept = if passes { &["connection", "upgrade"][..] } else { &[] };
+        assert_eq!(names, kept, "{upgrade}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_connection_of_a_response_names_does_not_reach_the_client() {
+    let answer = ok()
+        .header("connection", "close, X-Private, upgrade")
+        .header("upgrade", "websocket")
+        .header("x-private", "1")
+        .header("x-kept", "2");
+    let response = pass(FunctionHeaders::new(), get(), answer).await.response;
+    let names: Vec<_> = response.headers().keys().map(HeaderName::as_str).collect();
+    assert_eq!(names, ["x-kept"]);
+}
+
+#[tokio::test]
 async fn a_function_cannot_set_the_headers_of_the_gateway() {
     let answer = || {
         let mut answer = ok();

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Requests are authenticated, limited and stripped as a trigger does it, and passed on to the
 /// upstream. The first line of the output is `listening on http://ADDR`.
 #[derive(Parser)]
-#[command(name = "fc-gateway", subcommand_negates_reqs = true)]
+#[command(name = "fc-gateway", version, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
     /// The function: an HTTP server, http://host:port.
     #[arg(long, value_name = "URL", required = true)]
@@ -31,6 +31,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(crate) keys: Option<PathBuf>,
 
+    /// The keys of tokens: a JSON Web Key Set. Tokens are looked for in `Authorization: Bearer`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) jwks: Option<PathBuf>,
+
+    /// Which scripts of other origins may read: the JSON of a corsConfig.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cors: Option<PathBuf>,
+
     /// By what kind of name the trigger is reached.
     #[arg(long, value_enum, default_value = "custom")]
     pub(crate) domain: Domain,
@@ -39,13 +47,13 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) sdks: bool,
 
-    /// Where asynchronous requests are kept: sqlite:FILE. Without it they are refused.
-    #[arg(long, value_name = "STORE")]
-    pub(crate) store: Option<String>,
-
     /// Say on the standard error why each refused request is.
     #[arg(long)]
     pub(crate) explain: bool,
+
+    /// Where asynchronous requests are kept, sqlite:FILE. Without it they run at once.
+    #[arg(long, value_name = "STORE")]
+    pub(crate) store: Option<String>,
 
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -54,9 +62,9 @@ pub(crate) struct Args {
 /// What else can be done.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// List the asynchronous tasks of a store that no gateway has open.
+    /// List the asynchronous tasks of a store that no gateway has open, one JSON object a line.
     Tasks {
-        /// Where they are: sqlite:FILE.
+        /// Where they are, sqlite:FILE.
         #[arg(long, value_name = "STORE")]
         store: String,
     },
@@ -66,6 +74,7 @@ pub(crate) enum Command {
 pub(crate) enum Auth {
     Anonymous,
     Function,
+    Jwt,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

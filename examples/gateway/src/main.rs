@@ -1,16 +1,20 @@
 //! A local HTTP trigger of Function Compute, in front of any HTTP server.
 
 mod args;
+mod authentication;
+mod linger;
+mod patient;
 mod serve;
 mod upstream;
 
-use args::{Args, Auth, Command, Domain};
+use args::{Args, Command, Domain};
+use authentication::Authentication;
 use bytes::Bytes;
 use clap::Parser as _;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use serve::{Body, Failed, Trigger};
+use std::error::Error as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,21 +23,19 @@ use tokio::sync::watch;
 use tower::layer::layer_fn;
 use tower::util::BoxCloneService;
 use tower::{Layer, Service, ServiceExt as _};
+use tower_fc::Rejection;
 use tower_fc::error::BoxError;
+use tower_fc::headers::X_FC_REQUEST_ID;
 use tower_fc::invocation::sqlite::SqliteStore;
 use tower_fc::invocation::{InvocationLayer, InvocationStore as _, Worker};
-use tower_fc::keys::{KeyFile, KeyStore};
-use tower_fc::protocol::{Dialects, Schemes};
-use tower_fc::response::ResponseBody;
-use tower_fc::trigger::config::{AuthType, TriggerConfig};
-use tower_fc::trigger::{self, AnonymousLayer, HttpTrigger};
-use tower_fc::{Credentials, Rejection, Scheme, StaticKeys, Verifier, VerifyLayer};
+use tower_fc::trigger::config::TriggerConfig;
+use tower_fc::trigger::{self, Cors, HttpTrigger};
 use upstream::Upstream;
 
-/// What a head may have before it is not the trigger's any more to refuse it: in bytes, and in
-/// fields, of which the shortest has a name of one byte.
-const MAX_HEAD: usize = 256 * 1024;
+/// What a head may have before it is not the trigger's any more to refuse it: in fields, of which
+/// the shortest has a name of one byte, and in bytes, of which HTTP/2 counts 32 more for each.
 const MAX_HEADERS: usize = 10_000;
+const MAX_HEAD: usize = 512 * 1024;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -64,16 +66,19 @@ async fn run(args: Args) -> Result<(), BoxError> {
         Some(file) => read(file).map_err(about("--config"))?,
         None => TriggerConfig::default(),
     };
-    let store = args.store.as_deref().map(open).transpose().map_err(about("--store"))?;
     let authentication = Authentication::new(&args, &config)?;
     let domain = match (args.domain, config.disable_url_internet()) {
         (Domain::Custom, _) => trigger::Domain::Custom,
         (Domain::Builtin, false) => trigger::Domain::BuiltIn,
         (Domain::Builtin, true) => trigger::Domain::BuiltInDisabled,
     };
-    let trigger = HttpTrigger::new(layer_fn(move |inner| authentication.layer(inner)))
-        .with_methods(config.methods())
+    let mut trigger = HttpTrigger::new(layer_fn(move |inner| authentication.layer(inner)))
+        .with_config(&config)
         .with_domain(domain);
+    if let Some(file) = &args.cors {
+        trigger = trigger.with_cors(cors(file).map_err(about("--cors"))?);
+    }
+    let store = args.store.as_deref().map(open).transpose().map_err(about("--store"))?;
     let worker = store.clone().map(|store| Worker::new(store, trigger.function(upstream.clone())));
     let trigger = trigger.with_invocation(layer_fn(move |inner| match &store {
         Some(store) => boxed(InvocationLayer::new(store.clone()).layer(inner)),
@@ -87,24 +92,26 @@ async fn run(args: Args) -> Result<(), BoxError> {
 
     let listener = TcpListener::bind(&args.listen).await;
     let listener = listener.map_err(|error| about("--listen")(error.into()))?;
+    let ended = signals()?;
     let mut out = std::io::stdout();
     writeln!(out, "listening on http://{}", listener.local_addr()?)?;
     out.flush()?;
-    let (end, ended) = watch::channel(());
-    let serving = tokio::spawn(serve::serve(listener, trigger, told(ended.clone())));
-    let worker = worker.map(|worker| tokio::spawn(worker.run(told(ended))));
-    signal().await?;
-    end.send_replace(());
-    serving.await?;
+    let (end, mut told) = watch::channel(());
+    let worker = worker.map(|worker| {
+        tokio::spawn(worker.run(async move {
+            // An error is that nobody can tell any more.
+            let _ = told.changed().await;
+        }))
+    });
+    serve::serve(listener, trigger, async move {
+        ended.await;
+        drop(end);
+    })
+    .await;
     if let Some(worker) = worker {
         worker.await?;
     }
     Ok(())
-}
-
-async fn told(mut ended: watch::Receiver<()>) {
-    // An error is that nobody can tell any more.
-    let _ = ended.changed().await;
 }
 
 /// A service of one type, whatever its layers.
@@ -122,65 +129,32 @@ where
     BoxCloneService::new(service.map_response(boxed).map_err(Into::into))
 }
 
-/// Who may call.
-enum Authentication {
-    Anonymous,
-    Key(Box<VerifyLayer<StaticKeys>>),
-    Keys(Box<VerifyLayer<KeyFile>>),
-}
-
-impl Authentication {
-    fn new(args: &Args, config: &TriggerConfig) -> Result<Self, BoxError> {
-        let auth = match args.auth {
-            Some(Auth::Anonymous) => AuthType::Anonymous,
-            Some(Auth::Function) => AuthType::Function,
-            None => config.auth_type(),
-        };
-        match (auth, &args.keys) {
-            (AuthType::Anonymous, _) => Ok(Self::Anonymous),
-            (AuthType::Function, Some(file)) => {
-                let keys = KeyFile::open(file).map_err(|error| about("--keys")(error.into()))?;
-                Ok(Self::Keys(Box::new(verify(args, keys))))
-            }
-            (AuthType::Function, None) => {
-                let own = Credentials::from_env()
-                    .map_err(|error| format!("{error} (or use --keys, or --auth anonymous)"))?;
-                let keys = StaticKeys::new().with_key(own.access_key_id(), own.key().clone());
-                Ok(Self::Key(Box::new(verify(args, keys))))
-            }
-            (other, _) => Err(format!("the authType {other:?} is not known here").into()),
-        }
-    }
-
-    fn layer<S>(&self, inner: S) -> BoxCloneService<Request<Incoming>, Response<Body>, BoxError>
-    where
-        S: Service<Request<Incoming>, Response = Response<ResponseBody<Body>>, Error = BoxError>,
-        S: Clone + Send + 'static,
-        S::Future: Send,
-    {
-        match self {
-            Self::Anonymous => boxed(AnonymousLayer.layer(inner)),
-            Self::Key(verify) => boxed(verify.layer(inner)),
-            Self::Keys(verify) => boxed(verify.layer(inner)),
-        }
-    }
-}
-
-/// Waits until the program is told to end.
-async fn signal() -> Result<(), BoxError> {
+/// Waits until the program is told to end. Signals count from now on.
+fn signals() -> Result<impl Future<Output = ()>, BoxError> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
     }
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await?;
-    Ok(())
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+/// Reads a `corsConfig`.
+fn cors(file: &Path) -> Result<Cors, BoxError> {
+    let about = |error: BoxError| format!("{}: {error}", file.display());
+    let text = std::fs::read_to_string(file).map_err(|error| about(error.into()))?;
+    let config = TriggerConfig::from_json(&format!("{{\"corsConfig\": {text}}}"));
+    Ok(config.map_err(|error| about(error.into()))?.cors().clone())
 }
 
 fn read(file: &Path) -> Result<TriggerConfig, BoxError> {
@@ -199,20 +173,11 @@ fn open(store: &str) -> Result<SqliteStore, BoxError> {
     Ok(SqliteStore::open(file.ok_or("must be of the form sqlite:FILE")?)?)
 }
 
-fn verify<K: KeyStore>(args: &Args, keys: K) -> VerifyLayer<K> {
-    let mut verifier =
-        Verifier::new(keys).with_schemes([Scheme::Fc, Scheme::FcPresigned, Scheme::Acs3HmacSha256]);
-    if args.sdks {
-        verifier = verifier.with_schemes(Schemes::all()).with_dialects(Dialects::all());
-    }
-    VerifyLayer::new(verifier)
-}
-
 /// Prints the tasks of a store.
 async fn tasks(store: &str) -> Result<(), BoxError> {
     let store = open(store).map_err(about("--store"))?;
-    let mut after = None;
     let mut out = std::io::stdout();
+    let mut after = None;
     loop {
         let page = store.list(after.as_ref(), 1_000).await?;
         let Some(last) = page.last() else { return Ok(()) };
@@ -230,10 +195,21 @@ async fn tasks(store: &str) -> Result<(), BoxError> {
     }
 }
 
-/// Says why a request was refused.
+/// Says why a request was refused: a line with its id, what it was answered, and all causes.
 fn explain<B>(response: Response<B>) -> Response<B> {
     if let Some(rejection) = response.extensions().get::<Rejection>() {
-        eprintln!("refused: {} ({})", rejection, rejection.kind().name());
+        let id = response.headers().get(&X_FC_REQUEST_ID).and_then(|id| id.to_str().ok());
+        let status = rejection.status().as_u16();
+        let mut line = format!("{}: {status} {rejection}", id.unwrap_or_default());
+        let mut cause = rejection.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !line.ends_with(&text) {
+                line += &format!(": {text}");
+            }
+            cause = error.source();
+        }
+        eprintln!("{line} ({})", rejection.kind().name());
     }
     response
 }

@@ -1,5 +1,6 @@
 //! The server in front of a trigger.
 
+use crate::linger::{Lingering, Tunnel};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -11,6 +12,7 @@ use hyper_util::service::TowerToHyperService;
 use std::future::Future;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tower::ServiceExt as _;
 use tower::util::BoxCloneService;
 use tower_fc::error::BoxError;
 
@@ -65,8 +67,14 @@ pub(crate) async fn serve(listener: TcpListener, trigger: Trigger, end: impl Fut
             () = &mut end => break,
         };
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(trigger.clone());
-        let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let tunnel = Tunnel::default();
+        let io = TokioIo::new(Lingering::new(stream, tunnel.clone()));
+        let service = trigger.clone().map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(tunnel.clone());
+            request
+        });
+        let service = TowerToHyperService::new(service);
+        let connection = server.serve_connection_with_upgrades(io, service);
         let connection = graceful.watch(connection.into_owned());
         tokio::spawn(async move {
             // What clients do wrong is not this program's to report.

@@ -1,0 +1,21 @@
+//! The program in front of real servers, over real sockets.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(unreachable_pub, reason = "a test crate, which has no public items")]
+
+mod bodies;
+mod client;
+mod flags;
+mod function;
+mod gateway;
+mod headers;
+mod limits;
+mod process;
+mod signatures;
+mod streams;
+mod upgrades;
+
+use client::Over;
+
+/// Every way that a client may speak.
+const EVERY_WAY: [Over; 2] = [Over::Http1, Over::Http2];
