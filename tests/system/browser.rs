@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use setup::{Need, named, needing};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
@@ -198,20 +198,22 @@ struct Browser {
 
 impl Browser {
     fn open(page: &str) -> Self {
-        let folder = setup::scratch().join(format!("browser-{}", std::process::id()));
+        // In no deep folder, since it has sockets there, whose paths are short.
+        let folder = std::env::temp_dir().join(format!("tower-fc-{}", std::process::id()));
         let profile = folder.join("Default");
         std::fs::create_dir_all(&profile).unwrap();
         // Debian's blocks cookies of other sites, whatever CORS says.
         let preferences = r#"{"profile":{"cookie_controls_mode":0}}"#;
         std::fs::write(profile.join("Preferences"), preferences).unwrap();
         let log = File::create(log_in(&folder)).unwrap();
-        let process = setup::tool(CHROMIUM.as_ref().unwrap())
+        let process = Command::new(CHROMIUM.as_ref().unwrap())
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
             .args(["--no-first-run", "--disable-extensions", "--disable-background-networking"])
             .args(["--disable-component-update", "--disable-sync", "--enable-logging=stderr"])
             .arg(format!("--user-data-dir={}", folder.display()))
             .arg(page)
             .env("HOME", &folder)
+            .env("TMPDIR", &folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -234,6 +236,10 @@ impl Drop for Browser {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
+        // Its other processes end a moment later, and write until then.
+        let mut tries = 0..50;
+        while std::fs::remove_dir_all(&self.folder).is_err() && tries.next().is_some() {
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 }

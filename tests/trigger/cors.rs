@@ -231,12 +231,14 @@ async fn what_is_configured_is_said_and_nothing_else() {
         assert!(!headers.contains_key(format!("access-control-allow-{name}")));
     }
 
-    let config = bare().with_max_age(0).and_then(|config| config.with_exposed_headers(["*"]));
+    let config = bare()
+        .with_max_age(0)
+        .and_then(|config| config.with_exposed_headers(["*", "Authorization"]));
     let cors = Cors::configured(config.unwrap()).unwrap();
     let (response, _) = answer(cors.clone(), preflight(&[]), &[]).await;
     assert_eq!(response.headers()["access-control-max-age"], "0");
     let (response, _) = answer(cors, request(Method::GET, &[("origin", APP)]), &[]).await;
-    assert_eq!(response.headers()["access-control-expose-headers"], "*");
+    assert_eq!(response.headers()["access-control-expose-headers"], "*,authorization");
 }
 
 /// The origin that is allowed when these are configured and a request has this one.
@@ -294,6 +296,7 @@ async fn origins_are_compared_as_browsers_write_them() {
         ("https://*", "https://evil.example:port"),
         ("https://*", "https://evil.example:08443"),
         ("https://*", "https://evil.example:443:443"),
+        ("https://*", "https://evil.example:444:445"),
         ("https://*", "https://[::1]evil.example"),
         ("https://*", "https://[evil.example]"),
         ("https://*", "https://app.example, https://evil.example"),
@@ -375,6 +378,7 @@ fn what_cannot_be_configured_is_an_error_that_names_the_field() {
         "https://app.example:port",
         "https://app.example:65536",
         "https://app.example:08443",
+        "https://app.example:444:445",
         "https://user:secret@app.example",
         "https://app.example, https://b.example",
         "https://b\u{fc}cher.example",

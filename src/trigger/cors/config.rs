@@ -11,7 +11,7 @@ use http::{HeaderValue, Method};
 /// | `allowOrigins` | | 1 to 100: `https://app.example`, `https://*` for all of a scheme, `*` |
 /// | `allowMethods` | all seven of a trigger | at least one of GET, POST, PUT, DELETE, HEAD, PATCH, OPTIONS |
 /// | `allowHeaders` | none but those that need no asking | names, and `*` for all but `authorization` |
-/// | `exposeHeaders` | none but those that are always readable | names, or `*` without credentials |
+/// | `exposeHeaders` | none but those that are always readable | names, and `*` without credentials |
 /// | `allowCredentials` | false | not with the origin `*` |
 /// | `maxAge` | 3600 | 0 to 86400, in seconds |
 ///
@@ -21,17 +21,11 @@ use http::{HeaderValue, Method};
 pub struct CorsConfig {
     origins: Vec<Origins>,
     methods: Methods,
-    headers: Names,
+    headers: Vec<HeaderName>,
+    exposes_any: bool,
     pub(super) exposed: Option<HeaderValue>,
     pub(super) credentials: bool,
     pub(super) max_age: u32,
-}
-
-/// Names of headers, or any besides.
-#[derive(Clone, Debug, Default)]
-struct Names {
-    names: Vec<HeaderName>,
-    any: bool,
 }
 
 pub(super) static ANY: HeaderValue = HeaderValue::from_static("*");
@@ -41,8 +35,7 @@ const MOST_ORIGINS: usize = 100;
 const DEFAULT_MAX_AGE: u32 = 3_600;
 const LONGEST_MAX_AGE: u32 = 86_400;
 
-/// Of a field that has a wrong value. What it is is not quoted: in the wrong place, it may be a
-/// secret.
+/// Of a field that has a wrong value, which is not quoted: in the wrong place, it may be a secret.
 fn invalid(field: &str, rule: &str) -> Error {
     Error::new(ErrorKind::InvalidSetting, format!("{field}: {rule}"))
 }
@@ -86,7 +79,8 @@ impl CorsConfig {
         Ok(Self {
             origins,
             methods: Methods::ALL,
-            headers: Names::default(),
+            headers: Vec::new(),
+            exposes_any: false,
             exposed: None,
             credentials: false,
             max_age: DEFAULT_MAX_AGE,
@@ -119,11 +113,11 @@ impl CorsConfig {
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
-        self.headers = Names::read("allowHeaders", names)?;
+        self.headers = read_names("allowHeaders", names)?;
         Ok(self)
     }
 
-    /// Lets scripts read these headers of responses: names, or `*` for all.
+    /// Lets scripts read these headers of responses: names, and `*` for all but `authorization`.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidSetting`] for what is no name of a header.
@@ -131,8 +125,9 @@ impl CorsConfig {
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
-        let Names { names, any } = Names::read("exposeHeaders", names)?;
-        self.exposed = if any { Some(ANY.clone()) } else { joined(names) };
+        let names = read_names("exposeHeaders", names)?;
+        self.exposes_any = has_any(&names);
+        self.exposed = joined(names);
         Ok(self)
     }
 
@@ -160,7 +155,7 @@ impl CorsConfig {
         if self.credentials && self.allows_any_origin() {
             return Err(invalid("allowCredentials", "cannot be true where allowOrigins has *"));
         }
-        if self.credentials && self.exposed.as_ref() == Some(&ANY) {
+        if self.credentials && self.exposes_any {
             let rule = "cannot have * where allowCredentials is true: name the headers";
             return Err(invalid("exposeHeaders", rule));
         }
@@ -182,7 +177,7 @@ impl CorsConfig {
 
     /// Whether requests may have a header of this name.
     pub(super) fn allows_header(&self, name: &HeaderName) -> bool {
-        self.headers.names.contains(name) || self.headers.any && *name != AUTHORIZATION
+        self.headers.contains(name) || has_any(&self.headers) && *name != AUTHORIZATION
     }
 
     pub(super) fn methods(&self) -> Option<HeaderValue> {
@@ -192,21 +187,21 @@ impl CorsConfig {
     /// The names of allowed headers, among which all that a request asks for are.
     pub(super) fn headers(&self, asked: &[HeaderName]) -> Option<HeaderValue> {
         // No `*`, which browsers do not take for one beside credentials.
-        joined(if self.headers.any { asked } else { &self.headers.names })
+        joined(if has_any(&self.headers) { asked } else { &self.headers })
     }
 }
 
-impl Names {
-    fn read<I>(field: &str, list: I) -> Result<Self, Error>
-    where
-        I: IntoIterator<Item: AsRef<str>>,
-    {
-        let name = |name: &str| HeaderName::from_bytes(name.as_bytes()).ok();
-        let mut names = read_each(field, "must be the name of a header, or *", list, name)?;
-        let all = names.len();
-        names.retain(|name| name != "*");
-        Ok(Self { any: names.len() < all, names })
-    }
+fn read_names<I>(field: &str, list: I) -> Result<Vec<HeaderName>, Error>
+where
+    I: IntoIterator<Item: AsRef<str>>,
+{
+    let name = |name: &str| HeaderName::from_bytes(name.as_bytes()).ok();
+    read_each(field, "must be the name of a header, or *", list, name)
+}
+
+/// Whether `*` is among names, which it could be one of.
+fn has_any(names: &[HeaderName]) -> bool {
+    names.iter().any(|name| name == "*")
 }
 
 /// Names with commas between, `None` of none.

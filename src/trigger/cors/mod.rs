@@ -137,7 +137,6 @@ impl Cors {
         let Kind::Configured(config) = &self.0 else { return Ok(()) };
         let headers = request.headers();
         asking.is_preflight = request.method() == Method::OPTIONS
-            && headers.contains_key(ORIGIN)
             && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
         if !asking.is_preflight {
             return Ok(());
