@@ -48,7 +48,7 @@ const CLOCKS: [&str; 6] = [
 ];
 
 /// The files that read one, and why.
-const READERS: [(&str, &str, &str); 10] = [
+const READERS: [(&str, &str, &str); 12] = [
     ("clock", "SystemTime::now", "it is the clock of the system"),
     ("sign/now", "SystemClock.now", "signs and presigns as of now: others take the time"),
     ("verify", "SystemClock.now", "verifies as of now: others take the time"),
@@ -62,6 +62,8 @@ const READERS: [(&str, &str, &str); 10] = [
     ("replay/redis", "Instant::now", "behind `redis`: how old a connection is"),
     ("replay/redis", ".elapsed()", "the same"),
     ("replay/redis", "tokio::time", "the same: how long an answer may take"),
+    ("trigger/jwt/fetch", "tokio::time", "behind `jwks-fetch`: when keys are fetched again"),
+    ("invocation/worker", "tokio::time", "behind `async-invocation`: pauses, leases, time-outs"),
     ("keys/cache", ".time_to_live(", "behind `key-cache`: how long an answer is remembered"),
 ];
 

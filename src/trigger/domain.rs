@@ -1,3 +1,4 @@
+use super::limits::no_room;
 use super::rule::{Refusal, sealed};
 use crate::protocol::{Rejection, RejectionKind};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -47,8 +48,9 @@ impl sealed::Rule for Domain {
             return Err(Rejection::new(RejectionKind::ContentNotAllowed, message));
         }
         let attachment = HeaderValue::from_static("attachment");
-        response.headers_mut().insert(CONTENT_DISPOSITION, attachment);
-        Ok(())
+        let set = response.headers_mut().try_insert(CONTENT_DISPOSITION, attachment);
+        // What cannot be made a download is not served.
+        set.map(drop).map_err(|_| no_room(RejectionKind::ResponseLimitExceeded))
     }
 }
 

@@ -1,7 +1,8 @@
+use super::limits::no_room;
 use super::rule::{Refusal, sealed};
 use crate::error::{Error, ErrorKind};
 use crate::headers::{FC_PREFIX, X_FC_REQUEST_ID};
-use crate::protocol::Rejection;
+use crate::protocol::{Rejection, RejectionKind};
 use crate::response::RequestId;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, SERVER, UPGRADE};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
@@ -82,10 +83,10 @@ impl sealed::Rule for FunctionHeaders {
         let headers = request.headers_mut();
         remove_what_must_not_pass(headers);
         for (name, value) in self.0.iter() {
-            headers.insert(name, value.clone());
+            set(headers, name, value.clone())?;
         }
         if let Some(id) = id {
-            headers.insert(&X_FC_REQUEST_ID, id);
+            set(headers, &X_FC_REQUEST_ID, id)?;
         }
         Ok(())
     }
@@ -109,6 +110,11 @@ impl sealed::Rule for FunctionHeaders {
         remove_of_platform(headers);
         Ok(())
     }
+}
+
+fn set(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) -> Result<(), Refusal> {
+    let set = headers.try_insert(name, value);
+    set.map(drop).map_err(|_| no_room(RejectionKind::LimitExceeded).into())
 }
 
 /// Takes away what concerns one connection alone: `connection`, all that it names, and
@@ -140,7 +146,8 @@ fn remove_connection(headers: &mut HeaderMap) {
     let names = values.iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     for name in names.map(<[u8]>::trim_ascii) {
         if name.eq_ignore_ascii_case(UPGRADE.as_str().as_bytes()) && headers.contains_key(UPGRADE) {
-            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            // There is room: it was there before.
+            let _ = headers.try_insert(CONNECTION, HeaderValue::from_static("upgrade"));
         } else if let Ok(name) = HeaderName::from_bytes(name) {
             headers.remove(name);
         }

@@ -95,6 +95,11 @@ impl sealed::Rule for ResponseLimits {
     }
 }
 
+/// The refusal of a message with as many headers as `http` allows, which is some 24 000.
+pub(super) fn no_room(kind: RejectionKind) -> Rejection {
+    Rejection::new(kind, "there are too many headers")
+}
+
 fn len(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }

@@ -105,7 +105,8 @@ impl sealed::Rule for Methods {
         if kind == Some(RejectionKind::MethodNotAllowed) {
             let names: Vec<_> = self.iter().map(|method| method.to_string()).collect();
             if let Ok(names) = HeaderValue::from_str(&names.join(", ")) {
-                response.headers_mut().insert(ALLOW, names);
+                // A refusal has few.
+                let _ = response.headers_mut().try_insert(ALLOW, names);
             }
         }
         Ok(())

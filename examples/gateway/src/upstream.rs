@@ -60,6 +60,9 @@ impl Upstream {
         builder
             .pool_timer(TokioTimer::new())
             .set_host(false)
+            // Of a connection that is used again it cannot be told whether the function has
+            // closed it or died over the request.
+            .pool_max_idle_per_host(0)
             // What a function may answer is the trigger's to say.
             .http1_max_headers(crate::MAX_HEADERS)
             .http1_max_buf_size(crate::MAX_HEAD)

@@ -3,19 +3,13 @@
 use super::value::Field;
 use crate::error::Error;
 use crate::trigger::{Cors, CorsConfig};
-use http::Method;
 
 pub(super) fn read(field: &Field<'_>) -> Result<Cors, Error> {
     let mut fields = field.map()?;
     let about = |error: Error| error.within(field.path());
     let mut config = CorsConfig::new(fields.required("allowOrigins")?.texts()?).map_err(about)?;
     if let Some(field) = fields.take("allowMethods") {
-        let mut methods = Vec::new();
-        for name in field.list()? {
-            let method = Method::from_bytes(name.text()?.as_bytes());
-            methods.push(method.map_err(|_| name.error("must be the name of a method"))?);
-        }
-        config = config.with_methods(methods).map_err(about)?;
+        config = config.with_methods(field.texts()?).map_err(about)?;
     }
     if let Some(field) = fields.take("allowHeaders") {
         config = config.with_headers(field.texts()?).map_err(about)?;
