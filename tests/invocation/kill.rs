@@ -70,10 +70,14 @@ fn start_under(mut command: Command, file: &Path, seen: &Path) -> (Child, u16) {
     let _ = std::fs::remove_file(&port);
     let command = command.args(["kill::child", "--exact", "--nocapture"]).env(FILE, file);
     let child = command.stdout(Stdio::null()).spawn().unwrap();
+    (child, wait_for_port(&port))
+}
+
+fn wait_for_port(file: &Path) -> u16 {
     let patience = Instant::now() + Duration::from_secs(60);
     loop {
-        if let Ok(port) = std::fs::read_to_string(&port) {
-            return (child, port.parse().unwrap());
+        if let Ok(port) = std::fs::read_to_string(file) {
+            return port.parse().unwrap();
         }
         assert!(Instant::now() < patience, "the process does not start");
         std::thread::sleep(Duration::from_millis(5));
@@ -150,12 +154,7 @@ fn a_full_disk_is_answered_with_503_and_when_there_is_room_again_with_202() {
     let command = command.args(["kill::child", "--exact", "--nocapture"]).env(FILE, &file);
     let mut child = command.stdout(Stdio::null()).spawn().unwrap();
     let disk = seen(child.id());
-    let port = loop {
-        if let Ok(port) = std::fs::read_to_string(disk.join("tasks.sqlite-port")) {
-            break port.parse().unwrap();
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    };
+    let port = wait_for_port(&disk.join("tasks.sqlite-port"));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let answers = Answers::default();
     let batch =

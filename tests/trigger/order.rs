@@ -53,7 +53,7 @@ impl<B> Service<Request<B>> for Function {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let _ = self.1.call(request);
+        drop(self.1.call(request));
         if self.0.contains(&Fault::Function) {
             return ready(Err("it crashed".into()));
         }

@@ -220,7 +220,10 @@ async fn from_the_built_in_domain_everything_is_a_download() {
             match domain {
                 Domain::BuiltIn => assert_eq!(values, ["attachment"]),
                 _ => {
-                    assert_eq!(values.first().map(|value| value.as_bytes()), set.map(str::as_bytes))
+                    assert_eq!(
+                        values.first().map(|value| value.as_bytes()),
+                        set.map(str::as_bytes)
+                    );
                 }
             }
         }
