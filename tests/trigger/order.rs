@@ -8,7 +8,7 @@ use std::future::{Ready, ready};
 use std::task::{Context, Poll};
 use tower::{Layer, Service, ServiceExt};
 use tower_fc::error::BoxError;
-use tower_fc::trigger::{Domain, HttpTrigger, Methods};
+use tower_fc::trigger::{Cors, CorsConfig, Domain, HttpTrigger, Methods};
 use tower_fc::{RejectionKind, Scheme};
 
 /// What can be wrong, in the order in which it is looked at.
@@ -71,6 +71,11 @@ impl<B> Service<Request<B>> for Function {
 
 /// The answer to a request with these faults, and how often the function was called.
 async fn answer(faults: &[Fault]) -> (Response<()>, usize) {
+    ask(faults, false).await
+}
+
+/// The same of a request that is a configured preflight, too.
+async fn ask(faults: &[Fault], is_preflight: bool) -> (Response<()>, usize) {
     let has = |fault| faults.contains(&fault);
     let target = if has(Fault::Target) { format!("/{}", "a".repeat(5000)) } else { "/".into() };
     let method = if has(Fault::Method) { Method::PUT } else { Method::POST };
@@ -88,9 +93,18 @@ async fn answer(faults: &[Fault]) -> (Response<()>, usize) {
     }
     let domain = if has(Fault::Address) { Domain::BuiltInDisabled } else { Domain::BuiltIn };
     let calls = Counting::default();
+    if is_preflight {
+        *request.method_mut() = Method::OPTIONS;
+        let asking = [("origin", "https://app.example"), ("access-control-request-method", "PUT")];
+        for (name, value) in asking {
+            request.headers_mut().insert(name, value.parse().unwrap());
+        }
+    }
+    let cors = CorsConfig::new(["https://app.example"]).and_then(Cors::configured).unwrap();
     let trigger = HttpTrigger::new(verify_layer())
         .with_clock(clock())
         .with_domain(domain)
+        .with_cors(cors)
         .with_methods(Methods::new([Method::POST]).unwrap())
         .with_max_body_len(5)
         .layer(Function(faults.to_vec(), calls.clone()));
@@ -112,5 +126,16 @@ async fn the_first_rule_that_is_broken_decides() {
             assert_eq!(calls, usize::from(first >= Fault::Function), "{faults:?}");
             assert!(response.headers().contains_key("x-fc-request-id"), "{faults:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_before_the_method_is_looked_at_and_after_the_domain() {
+    for (fault, kind, _) in IN_ORDER {
+        let (response, calls) = ask(&[fault], true).await;
+        let kind = (fault < Fault::Method).then_some(kind);
+        assert_eq!(refusal(&response), kind, "{fault:?}");
+        assert_eq!(response.status() == 204, kind.is_none(), "{fault:?}");
+        assert_eq!(calls, 0, "{fault:?}");
     }
 }

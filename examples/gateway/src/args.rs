@@ -2,6 +2,7 @@
 
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A local HTTP trigger of Function Compute, in front of any HTTP server.
 ///
@@ -47,6 +48,11 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) sdks: bool,
 
+    /// After how many seconds a gRPC call is ended, at most 86400.
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = grpc_timeout)]
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) grpc_timeout: Duration,
+
     /// Say on the standard error why each refused request is.
     #[arg(long)]
     pub(crate) explain: bool,
@@ -81,4 +87,10 @@ pub(crate) enum Auth {
 pub(crate) enum Domain {
     Builtin,
     Custom,
+}
+
+/// The time-out of gRPC calls, within the bounds that Function Compute has.
+fn grpc_timeout(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse().ok().filter(|seconds| (1..=86_400).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or("must be 1 to 86400 whole seconds")
 }

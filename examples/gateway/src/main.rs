@@ -2,6 +2,7 @@
 
 mod args;
 mod authentication;
+mod deadline;
 mod linger;
 mod patient;
 mod serve;
@@ -60,7 +61,7 @@ async fn run(args: Args) -> Result<(), BoxError> {
     if let Some(Command::Tasks { store }) = &args.command {
         return tasks(store).await;
     }
-    let upstream = Upstream::new(args.upstream.as_deref().unwrap_or_default());
+    let upstream = Upstream::new(args.upstream.as_deref().unwrap_or_default(), args.grpc_timeout);
     let upstream = upstream.map_err(about("--upstream"))?;
     let config = match &args.config {
         Some(file) => read(file).map_err(about("--config"))?,

@@ -1,5 +1,6 @@
 //! The function: an HTTP server, called as it is.
 
+use crate::deadline::{self, Limited};
 use crate::linger::Tunnel;
 use crate::patient::Patient;
 use base64::Engine as _;
@@ -22,6 +23,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 use tower::util::MapResponse;
 use tower::{Service, ServiceExt as _};
 use tower_fc::error::BoxError;
@@ -38,11 +40,12 @@ pub(crate) struct Upstream {
     http1: Client<Connector, Body>,
     http2: Client<Connector, Body>,
     authority: Authority,
+    grpc_timeout: Duration,
 }
 
 impl Upstream {
     /// `url` is `http://host:port`.
-    pub(crate) fn new(url: &str) -> Result<Self, BoxError> {
+    pub(crate) fn new(url: &str, grpc_timeout: Duration) -> Result<Self, BoxError> {
         let uri: Uri = url.parse().map_err(|error| format!("{error}"))?;
         let is_plain = uri.scheme() == Some(&Scheme::HTTP)
             && uri.path_and_query().is_none_or(|target| target.as_str() == "/");
@@ -69,7 +72,7 @@ impl Upstream {
             .http2_max_header_list_size(crate::MAX_HEAD as u32);
         let http1 = builder.build(connector.clone());
         let http2 = builder.http2_only(true).build(connector);
-        Ok(Self { http1, http2, authority })
+        Ok(Self { http1, http2, authority, grpc_timeout })
     }
 
     async fn call(self, mut request: Request<Body>) -> Result<Response<Body>, BoxError> {
@@ -100,7 +103,18 @@ impl Upstream {
         target.path_and_query = Some(path.unwrap_or(PathAndQuery::from_static("/")));
         *request.uri_mut() = Uri::from_parts(target)?;
 
-        let mut response = client.request(request).await?;
+        let called = client.request(request);
+        if is_grpc {
+            let deadline = Instant::now() + self.grpc_timeout;
+            return match timeout_at(deadline, called).await {
+                Ok(response) => Ok(response?.map(|body| {
+                    let body = body.map_err(Into::into).boxed_unsync();
+                    Limited::new(body, deadline).boxed_unsync()
+                })),
+                Err(_) => Ok(deadline::exceeded()),
+            };
+        }
+        let mut response = called.await?;
         // The version is of this connection alone.
         *response.version_mut() = Version::HTTP_11;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {

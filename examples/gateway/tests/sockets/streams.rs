@@ -2,7 +2,7 @@
 
 use crate::client::{assert_id, refusal};
 use crate::function::{Answer, End, Function, body};
-use crate::gateway::{ANONYMOUS, Gateway};
+use crate::gateway::{ANONYMOUS, Gateway, output};
 use crate::{EVERY_WAY, Over};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Version};
@@ -277,4 +277,42 @@ async fn a_refusal_is_in_the_way_of_the_protocol() {
         assert!(text.contains("MissingRequiredHeader"), "{text}");
     }
     assert!(function.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_grpc_call_is_ended_when_its_time_is_over() {
+    // One function never begins to answer, the other never ends its answer.
+    for begins in [false, true] {
+        let function = Function::answering(move |_, _| async move {
+            if !begins {
+                std::future::pending::<()>().await;
+            }
+            let (sender, channel) = Channel::<Bytes>::new(1);
+            tokio::spawn(async move {
+                let mut sender = sender;
+                let _ = sender.send_data("message".into()).await;
+                std::future::pending::<()>().await;
+            });
+            let mut response =
+                Response::new(channel.map_err(|never| match never {}).boxed_unsync());
+            let grpc = "application/grpc+proto".parse().unwrap();
+            response.headers_mut().insert("content-type", grpc);
+            response
+        })
+        .await;
+        let args = [ANONYMOUS, &["--grpc-timeout", "1"]].concat();
+        let gateway = Gateway::start(&function.url, &args);
+        let response = Over::Http2.send(&gateway, grpc(Full::from("message"))).await.unwrap();
+        assert_eq!(response.status(), 200);
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap();
+        let outcome = if begins { body.trailers().unwrap() } else { &head.headers };
+        assert_eq!(outcome["grpc-status"], "4");
+        assert_eq!(body.to_bytes(), if begins { "message" } else { "" });
+    }
+    for wrong in ["0", "86401", "-1", "1.5", ""] {
+        let args = ["--upstream", "http://127.0.0.1:1", "--grpc-timeout", wrong];
+        let error = String::from_utf8(output(&args).stderr).unwrap();
+        assert!(error.contains("1 to 86400"), "{error}");
+    }
 }
