@@ -29,6 +29,9 @@ mod jwt_keys;
 #[path = "trigger/jwt_lookup.rs"]
 mod jwt_lookup;
 #[cfg(feature = "jwt")]
+#[path = "trigger/jwt_stacks.rs"]
+mod jwt_stacks;
+#[cfg(feature = "jwt")]
 #[path = "trigger/jwt_tokens.rs"]
 mod jwt_tokens;
 #[path = "trigger/order.rs"]

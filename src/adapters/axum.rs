@@ -2,7 +2,8 @@
 //! the target of a nested router.
 //!
 //! [`VerifiedCaller`] is an extractor for handlers that serve nobody else, and
-//! `Option<VerifiedCaller>` one for handlers that serve anonymous callers as well.
+//! `Option<VerifiedCaller>` one for handlers that serve anonymous callers as well. With the
+//! feature `jwt`, so is `VerifiedToken`.
 //! A router that strips part of the path, as [`nest`](::axum::Router::nest) does,
 //! hides from a layer inside it what the client signed; [`original_uri`] gives it back.
 //!
@@ -42,6 +43,8 @@
 
 use crate::protocol::{Rejection, RejectionKind, VerifiedCaller};
 use crate::response::{FcResponse, RejectionResponse};
+#[cfg(feature = "jwt")]
+use crate::trigger::jwt::VerifiedToken;
 use ::axum::body::Body;
 use ::axum::extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri};
 use ::axum::response::IntoResponse;
@@ -83,7 +86,11 @@ impl<S: Sync> FromRequestParts<S> for VerifiedCaller {
     type Rejection = NotVerified;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotVerified> {
-        parts.extensions.get().cloned().ok_or_else(|| NotVerified::of(parts))
+        parts.extensions.get().cloned().ok_or_else(|| {
+            let message =
+                "required HTTP header Authorization was not specified, or was not verified";
+            NotVerified::of(parts, RejectionKind::MissingCredentials, message)
+        })
     }
 }
 
@@ -120,10 +127,70 @@ impl<S: Sync> OptionalFromRequestParts<S> for VerifiedCaller {
     }
 }
 
-/// A handler demands a verified caller, and the request has none.
+/// Takes the token that a [`JwtLayer`] verified. Without one, the handler is not called and
+/// [`NotVerified`] is the answer, of [`RejectionKind::MissingToken`].
+///
+/// There is none on a free path, when the request is signed instead
+/// ([`SignatureOrJwtLayer`](crate::trigger::jwt::SignatureOrJwtLayer)), and when there is no
+/// [`JwtLayer`] around the handler at all.
+///
+/// [`JwtLayer`]: crate::trigger::jwt::JwtLayer
+///
+/// ```
+/// use axum::{Router, body::Body, routing::get};
+/// use http::{Request, StatusCode};
+/// use tower::ServiceExt;
+/// use tower_fc::trigger::jwt::{Jwks, JwtLayer, VerifiedToken};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// async fn hello(token: VerifiedToken) -> String {
+///     format!("hello {}", token.subject().unwrap_or("whoever"))
+/// }
+/// let keys = Jwks::from_json(r#"{"keys": [{"kty": "oct", "alg": "HS256", "k": "c2VjcmV0"}]}"#)?;
+/// let app = Router::new().route("/", get(hello)).layer(JwtLayer::new(keys));
+///
+/// let claims = serde_json::json!({ "sub": "alice", "exp": 4102444800_u64 });
+/// let key = jsonwebtoken::EncodingKey::from_secret(b"secret");
+/// let token = jsonwebtoken::encode(&Default::default(), &claims, &key)?;
+/// let request = Request::get("/").header("authorization", format!("Bearer {token}"));
+/// let response = app.clone().oneshot(request.body(Body::empty())?).await?;
+/// let body = axum::body::to_bytes(response.into_body(), 1024).await?;
+/// assert_eq!(body, "hello alice");
+///
+/// let response = app.oneshot(Request::get("/").body(Body::empty())?).await?;
+/// assert_eq!(response.status(), StatusCode::FORBIDDEN);
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "jwt")]
+impl<S: Sync> FromRequestParts<S> for VerifiedToken {
+    type Rejection = NotVerified;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotVerified> {
+        parts.extensions.get().cloned().ok_or_else(|| {
+            let message = "a token is required, and none was verified";
+            NotVerified::of(parts, RejectionKind::MissingToken, message)
+        })
+    }
+}
+
+/// Takes the token that a [`JwtLayer`](crate::trigger::jwt::JwtLayer) verified, `None` where
+/// there is none. Never refuses.
+#[cfg(feature = "jwt")]
+impl<S: Sync> OptionalFromRequestParts<S> for VerifiedToken {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get().cloned())
+    }
+}
+
+/// A handler demands a verified caller or token, and the request has none.
 ///
 /// Answered as [`FcResponse`] answers
-/// [`RejectionKind::MissingCredentials`]: 403 and `MissingRequiredHeader`, with the
+/// [`RejectionKind::MissingCredentials`]: 403 and `MissingRequiredHeader`, or
+/// [`RejectionKind::MissingToken`]: 403 and `AccessDenied`; with the
 /// [`Rejection`] in the extensions of the response. An extractor is handed no clock: there are
 /// zeros for the time in the `x-fc-request-id`. Another answer of the layer
 /// ([`with_rejection_response`](crate::VerifyLayer::with_rejection_response)) is not
@@ -154,11 +221,8 @@ pub struct NotVerified {
 }
 
 impl NotVerified {
-    fn of(parts: &Parts) -> Self {
-        let rejection = Rejection::new(
-            RejectionKind::MissingCredentials,
-            "required HTTP header Authorization was not specified, or was not verified",
-        );
+    fn of(parts: &Parts, kind: RejectionKind, message: &'static str) -> Self {
+        let rejection = Rejection::new(kind, message);
         let response = Box::new(FcResponse.rejection_response(&rejection, parts));
         Self { rejection, response }
     }
