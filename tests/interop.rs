@@ -6,22 +6,26 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "interop/sdks.rs"]
+mod sdks;
 #[path = "common/setup.rs"]
 mod setup;
+#[cfg(feature = "jwt")]
+#[path = "interop/tokens.rs"]
+mod tokens;
 
 use axum::{Extension, Router, body::Bytes};
 use http::{Request, request::Parts};
+use sdks::{NODE_SDKS, PYTHON_SDKS, Sdk, finish};
 use serde_json::{Value, json};
-use setup::{Need, named, needing};
+use setup::{named, needing};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+#[cfg(feature = "jwt")]
+use tokens::tokens_of_pyjwt_are_judged_rightly;
 use tower_fc::digest::CheckDigestLayer;
 use tower_fc::protocol::{Ambiguity, Dialect, Dialects, Schemes};
 use tower_fc::verify::Mode;
@@ -39,7 +43,12 @@ fn main() -> ExitCode {
         named![requests_of_the_python_sdks_are_judged_rightly, the_python_sdks_sign_what_we_sign,];
     let node =
         named![requests_of_the_node_sdks_are_judged_rightly, the_node_sdks_sign_what_we_sign];
-    setup::run(needing(Some(&PYTHON_SDKS), python).chain(needing(Some(&NODE_SDKS), node)))
+    #[cfg(feature = "jwt")]
+    let tokens = named![tokens_of_pyjwt_are_judged_rightly];
+    #[cfg(not(feature = "jwt"))]
+    let tokens = named![];
+    let python = needing(Some(&PYTHON_SDKS), python).chain(needing(Some(&PYTHON_SDKS), tokens));
+    setup::run(python.chain(needing(Some(&NODE_SDKS), node)))
 }
 
 // --- what the SDKs send ----------------------------------------------------------------------
@@ -328,13 +337,7 @@ fn credentials(id: &str, token: Option<&str>) -> Credentials {
     }
 }
 
-/// The SDKs of a language.
-#[derive(Clone, Copy, Debug)]
-enum Sdk {
-    Python,
-    Node,
-}
-
+/// What is asked of the SDKs.
 impl Sdk {
     /// Has the cases sent whose names begin with `prefix`, to a server that verifies every scheme.
     async fn send(
@@ -377,52 +380,6 @@ impl Sdk {
         assert_eq!(answers.len(), entries.len());
         answers
     }
-
-    fn script(self, name: &str) -> Command {
-        match self {
-            Sdk::Python => {
-                let folder = PYTHON_SDKS.as_ref().unwrap();
-                let mut command = Command::new(folder.join("bin/python"));
-                // Keeps its caches out of the sources.
-                command.arg("-B").arg(sources("python").join(name).with_extension("py"));
-                command
-            }
-            Sdk::Node => {
-                let folder = NODE_SDKS.as_ref().unwrap();
-                let mut command = Command::new("node");
-                command.env("NODE_PATH", folder.join("node_modules"));
-                command.arg(sources("node").join(name).with_extension("js"));
-                command
-            }
-        }
-    }
-}
-
-static PYTHON_SDKS: Need = LazyLock::new(|| {
-    let list = sources("python").join("requirements.txt");
-    let versions = std::fs::read_to_string(&list).unwrap();
-    setup::python("python", &versions, &[OsStr::new("--requirement"), list.as_os_str()])
-});
-
-static NODE_SDKS: Need = LazyLock::new(|| {
-    let missing = || "no node with npm: apt-get install nodejs npm".to_owned();
-    let version = setup::ask("node", &["--version"]).ok_or_else(missing)?;
-    let lists = ["package.json", "package-lock.json"];
-    let versions = lists.map(|list| std::fs::read(sources("node").join(list)).unwrap());
-    setup::install("node", (version, &versions), |folder| {
-        setup::ask("npm", &["--version"]).ok_or_else(missing)?;
-        for (list, content) in lists.iter().zip(&versions) {
-            let copy = folder.join(list);
-            std::fs::write(&copy, content).map_err(setup::in_words(&copy))?;
-        }
-        let mut npm = setup::tool("npm");
-        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
-        setup::finish("npm", npm.current_dir(folder))
-    })
-});
-
-fn sources(language: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(language)
 }
 
 /// As whom requests were let in, in their order; `None` is anonymous.
@@ -443,21 +400,4 @@ async fn serve(verifier: Verifier<StaticKeys>, mode: Mode, let_in: &LetIn) -> St
     let base = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async { axum::serve(listener, app).await });
     base
-}
-
-/// Runs a script to its end, and returns the lines it printed.
-async fn finish(mut command: Command, input: &str) -> Vec<Value> {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let feed = async move { stdin.write_all(input.as_bytes()).await };
-    let both = async { tokio::join!(feed, child.wait_with_output()) };
-    let (fed, output) = tokio::time::timeout(Duration::from_secs(120), both)
-        .await
-        .unwrap_or_else(|_| panic!("not done after two minutes: {command:?}"));
-    let output = output.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    fed.unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

@@ -33,12 +33,14 @@ mod awaiting;
 pub(crate) mod layer;
 mod outcome;
 mod service;
+#[cfg(feature = "jwt")]
 mod verdict;
 
 pub use awaiting::{AsyncVerify, AsyncVerifyLayer};
 pub use layer::Mode;
 pub use outcome::Outcome;
 pub use service::Verify;
+#[cfg(feature = "jwt")]
 pub use verdict::Verifying;
 
 use crate::clock::{Clock, SystemClock};

@@ -109,7 +109,7 @@ async fn a_token_is_found_in_each_place() {
         match finds {
             true => drop(answer.unwrap()),
             false => {
-                assert_eq!(answer.unwrap_err().kind(), RejectionKind::MissingToken, "{lookup}")
+                assert_eq!(answer.unwrap_err().kind(), RejectionKind::MissingToken, "{lookup}");
             }
         }
     }

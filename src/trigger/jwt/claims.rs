@@ -194,7 +194,7 @@ impl ClaimPassBy {
 
     fn set_query(&self, uri: &mut Uri, token: Option<&VerifiedToken>) -> Result<(), Rejection> {
         let sent = uri.query().unwrap_or_default().as_bytes();
-        let cleaned = without(sent, b"&;", self.names(Position::Query));
+        let cleaned = without(sent, b"&;", &self.names(Position::Query));
         let claims = self.encoded(Position::Query, "&", token);
         if cleaned.is_none() && claims.is_empty() {
             return Ok(());
@@ -221,7 +221,7 @@ impl ClaimPassBy {
     ) -> Result<(), Rejection> {
         let lists: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
         let sent = lists.join(&b"; "[..]);
-        let cleaned = without(&sent, b";,", self.names(Position::Cookie));
+        let cleaned = without(&sent, b";,", &self.names(Position::Cookie));
         let claims = self.encoded(Position::Cookie, "; ", token);
         if cleaned.is_none() && claims.is_empty() {
             return Ok(());

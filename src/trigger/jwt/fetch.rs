@@ -313,5 +313,5 @@ async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) 
         (Poll::Pending, Poll::Pending) => Poll::Pending,
         _ => Poll::Ready(()),
     })
-    .await
+    .await;
 }

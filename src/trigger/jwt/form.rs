@@ -119,7 +119,7 @@ impl<B: Body> Form<B> {
             );
             return Err(Rejection::new(RejectionKind::BodyTooLarge, message));
         }
-        let cleaned = without(data, b"&;", names);
+        let cleaned = without(data, b"&;", &names);
         if cleaned.is_none() && fields.is_empty() {
             return Ok(());
         }

@@ -37,7 +37,7 @@ impl Jwks {
     /// `EdDSA` or does not fit its key, an empty secret, and what cannot be read. The text names
     /// the field by its path, and quotes no key.
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        let value = json::read(text).map_err(unreadable)?;
+        let value = json::read(text).map_err(|rule| unreadable(&rule))?;
         Self::read(&Field::named("JWKS", &value)?)
     }
 
@@ -56,7 +56,7 @@ impl Jwks {
     /// and there may be none.
     #[cfg(feature = "jwks-fetch")]
     pub(super) fn published(text: &str) -> Result<Self, Error> {
-        let value = json::read(text).map_err(unreadable)?;
+        let value = json::read(text).map_err(|rule| unreadable(&rule))?;
         let keys = listed(&Field::named("JWKS", &value)?)?.into_iter();
         distinct(keys.filter_map(|field| Key::read(&field).ok().map(|key| (field, key))).collect())
     }
@@ -82,7 +82,7 @@ impl fmt::Debug for Jwks {
     }
 }
 
-fn unreadable(rule: String) -> Error {
+fn unreadable(rule: &str) -> Error {
     Error::new(ErrorKind::InvalidConfig, format!("JWKS: {rule}"))
 }
 

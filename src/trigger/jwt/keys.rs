@@ -4,7 +4,7 @@ use crate::protocol::Rejection;
 use std::fmt;
 
 /// The keys that a [`JwtLayer`](super::JwtLayer) verifies by: a [`Jwks`], or with the feature
-/// `jwks-fetch` a [`FetchedJwks`](super::FetchedJwks).
+/// `jwks-fetch` a `FetchedJwks`.
 #[derive(Clone)]
 pub struct TokenKeys(Kind);
 
@@ -30,7 +30,7 @@ impl From<super::fetch::FetchedJwks> for TokenKeys {
 
 impl TokenKeys {
     /// The set to look for the key of a token in.
-    #[cfg_attr(not(feature = "jwks-fetch"), allow(clippy::unused_async))]
+    #[cfg_attr(not(feature = "jwks-fetch"), allow(clippy::unused_async, unused_variables))]
     pub(super) async fn for_token(&self, token: &Token<'_>) -> Result<Jwks, Rejection> {
         match &self.0 {
             Kind::Given(keys) => Ok(keys.clone()),
