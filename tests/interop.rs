@@ -10,6 +10,9 @@
 mod sdks;
 #[path = "common/setup.rs"]
 mod setup;
+#[cfg(feature = "jwt")]
+#[path = "interop/tokens.rs"]
+mod tokens;
 
 use axum::{Extension, Router, body::Bytes};
 use http::{Request, request::Parts};
@@ -21,6 +24,8 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
+#[cfg(feature = "jwt")]
+use tokens::tokens_of_pyjwt_are_judged_rightly;
 use tower_fc::digest::CheckDigestLayer;
 use tower_fc::protocol::{Ambiguity, Dialect, Dialects, Schemes};
 use tower_fc::verify::Mode;
@@ -38,7 +43,12 @@ fn main() -> ExitCode {
         named![requests_of_the_python_sdks_are_judged_rightly, the_python_sdks_sign_what_we_sign,];
     let node =
         named![requests_of_the_node_sdks_are_judged_rightly, the_node_sdks_sign_what_we_sign];
-    setup::run(needing(Some(&PYTHON_SDKS), python).chain(needing(Some(&NODE_SDKS), node)))
+    #[cfg(feature = "jwt")]
+    let tokens = named![tokens_of_pyjwt_are_judged_rightly];
+    #[cfg(not(feature = "jwt"))]
+    let tokens = named![];
+    let python = needing(Some(&PYTHON_SDKS), python).chain(needing(Some(&PYTHON_SDKS), tokens));
+    setup::run(python.chain(needing(Some(&NODE_SDKS), node)))
 }
 
 // --- what the SDKs send ----------------------------------------------------------------------

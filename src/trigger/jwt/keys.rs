@@ -4,7 +4,7 @@ use crate::protocol::Rejection;
 use std::fmt;
 
 /// The keys that a [`JwtLayer`](super::JwtLayer) verifies by: a [`Jwks`], or with the feature
-/// `jwks-fetch` a [`FetchedJwks`](super::FetchedJwks).
+/// `jwks-fetch` a `FetchedJwks`.
 #[derive(Clone)]
 pub struct TokenKeys(Kind);
 

@@ -54,20 +54,32 @@
 //! 6. Its claims are handed on ([`ClaimPassBy`]), in place of what the client sent under their
 //!    names.
 //!
+//! Nothing is read of claims before the signature was verified. Until then the work is bounded:
+//! a token of at most 8 KB, one key, 64 KB of a form where one is looked into.
+//!
 //! # What is documented, and what was chosen
 //!
 //! | Function Compute | here | setting |
 //! |---|---|---|
 //! | RS, PS, ES and HS with 256, 384 and 512, and EdDSA | all of them | `alg` of a key |
-//! | a key is chosen by `kid`; at most one has none | a token without `kid` goes to that one, or to the only key | |
-//! | places in order, `header:name:prefix`, `cookie:`, `query:`, `form:` | a place with two values is refused | [`JwtLayer::with_token_lookup`] |
-//! | claims as headers, cookies, query and form | one that cannot stand there is refused with 400 | [`JwtLayer::with_claims`] |
-//! | all paths, all but some, or only some; exact, or a prefix | on the path as the function may read it; what is in doubt needs a token | [`JwtLayer::with_paths`] |
-//! | what a refused token is answered is open | 403 `AccessDenied` | [`JwtLayer::with_rejection_response`] |
+//! | `alg` of a key is required | without one, its type says for which algorithms it is | |
+//! | a key is chosen by `kid`, which has to agree; at most one key has none, or an empty one | a token without `kid` goes to that one, or to the only key there is; one with another is refused | |
+//! | keys are given | or fetched, with the feature `jwks-fetch`: every 10 minutes, for an unknown `kid` at most once in 30 s, kept for a day while that fails; 503 when there are none | `JwksFetch` |
+//! | places in order, `header:name:prefix`, `cookie:`, `query:`, `form:`; the first token found is verified | a place with two values is refused; `query:` on every method, `form:` on POST alone, up to 64 KB | [`JwtLayer::with_token_lookup`] |
+//! | how long a token may be is open | 8 KB | [`JwtLayer::with_max_token_len`] |
 //! | whether `exp` is required is open | it is | [`JwtLayer::with_insecure_endless_tokens`] |
-//! | how far clocks may be apart is open | 60 s | [`JwtLayer::with_leeway`] |
-//! | keys are given | or fetched, with the feature `jwks-fetch`: `JwksFetch` | |
+//! | how far clocks may be apart is open | 60 s, for `exp` and `nbf` | [`JwtLayer::with_leeway`] |
+//! | `iss` and `aud` are open | not looked at unless set | [`JwtLayer::with_issuers`], [`JwtLayer::with_audiences`] |
+//! | claims as headers, cookies, query and form | [as text](ClaimPassBy); one that cannot stand there is refused with 400 | [`JwtLayer::with_claims`] |
+//! | what becomes of what a client sends under the name of a claim is open | it is taken out, in any spelling, on free paths too | |
+//! | claims in a form beside a digest, or in a body that may be a form, are open | refused with 400 | |
+//! | all paths, all but some, or only some; exact, or a prefix | on the path as the function may read it: what is in doubt needs a token, and in a black list `/a` is `/a/` and `/A` too | [`JwtLayer::with_paths`], [`Paths::with_insecure_literal_matching`] |
+//! | whether the token itself reaches the function is open | it does | |
+//! | what a refused token is answered is open | 403 `AccessDenied` | [`JwtLayer::with_rejection_response`] |
 //! | signatures or tokens | or both, by what a request has | [`SignatureOrJwtLayer`] |
+//!
+//! A member twice in the header or the claims of a token, and a number in them that cannot be kept
+//! to the digit, make it invalid: other parsers would read something else.
 
 mod algorithm;
 mod body;
