@@ -216,6 +216,8 @@ mod jwt {
                 { readPosition: cookie, parameterName: token }],
              claimPassBy: [{ mappingParameterPosition: query, claimName: uid,
                 mappingParameterName: uid }]",
+            "tokenLookup: [{ readPosition: cookie, parameterName: token, prefix: Bearer },
+                { readPosition: header, parameterName: X-Token, prefix: 'Bearer: ' }]",
             "whitelist: [/health, /public/*]",
             "whiteList: [/health]",
             "blacklist: [/admin/*]",

@@ -72,7 +72,12 @@ fn joined(entry: &Field<'_>, names: [&'static str; 3]) -> Result<String, Error> 
             continue;
         };
         let part = field.text()?;
-        if part.contains([',', ':']) {
+        // Only a header has a prefix; Serverless Devs ignores that of another place.
+        if name == "prefix" && parts.first() != Some(&"header") {
+            continue;
+        }
+        // A prefix is the last part, and may end in a colon.
+        if part.contains(',') || name != "prefix" && part.contains(':') {
             return Err(field.error("cannot contain a comma or a colon"));
         }
         parts.push(part);
