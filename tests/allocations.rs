@@ -7,7 +7,7 @@
 mod shapes;
 
 use http::Request;
-use shapes::{Bare, Shape, fresh};
+use shapes::{Bare, Shape, fresh, hostile};
 use std::future::ready;
 use std::hint::black_box;
 use std::time::SystemTime;
@@ -166,4 +166,23 @@ fn refusing_costs_two() {
         assert_eq!(refuse(()).kind(), RejectionKind::SignatureMismatch);
         assert_eq!(calls(|| (), refuse), 2, "{scheme}");
     }
+}
+
+/// Whatever is in it, and however it is refused: under all dialects, with five secrets.
+#[test]
+fn the_worst_requests_within_the_limits_cost_less_than_a_thousand() {
+    let (mut tried, mut most) = (0, 0);
+    for scheme in Scheme::ALL.iter().copied() {
+        for request in hostile::all(scheme) {
+            let Some(parts) = request.parts() else { continue };
+            for (mode, verifier) in hostile::verifiers() {
+                let verify = || verifier.verify_at(black_box(&parts), hostile::now());
+                let calls = allocation_counter::measure(|| drop(verify())).count_total;
+                assert!(calls <= 1_000, "{calls}: {scheme}, {mode}: {}", request.name);
+                (tried, most) = (tried + 1, most.max(calls));
+            }
+        }
+    }
+    println!("{tried} requests, {most} calls at the most");
+    assert!(tried > 2_000, "{tried}");
 }

@@ -149,9 +149,11 @@ impl<'a> Head<'a> {
                 None => {}
             }
         }
-        // All begin with the same two bytes.
-        let text = |header: &ProtocolHeader<'h>| &header.name.as_bytes()[2..];
-        sort::sort(protocol, Collation::Bytes, text, |a, b| a.name.cmp(b.name));
+        if protocol.len() > 1 {
+            // All begin with the same two bytes.
+            let text = |header: &ProtocolHeader<'h>| &header.name.as_bytes()[2..];
+            sort::sort(protocol, Collation::Bytes, text, |_| &[]);
+        }
         head.protocol = protocol;
         head
     }
@@ -203,11 +205,23 @@ impl<'a> Head<'a> {
     /// A header whose name begins with `x-acs-` or `x-fc-`.
     pub(crate) fn protocol(&self, name: &HeaderName) -> Field<'a> {
         let name = name.as_str();
+        if self.protocol.len() > 16 {
+            return self.protocol_of_many(name);
+        }
         let Some(at) = self.protocol.iter().position(|header| header.name == name) else {
             return Field::default();
         };
         let repeated = self.protocol.get(at + 1).is_some_and(|next| next.name == name);
         Field { value: Some(self.protocol[at].value), repeated }
+    }
+
+    /// The same where there may be thousands, which are in order.
+    #[cold]
+    fn protocol_of_many(&self, name: &str) -> Field<'a> {
+        let before = self.protocol.partition_point(|header| header.name < name);
+        let same = self.protocol[before..].iter().take_while(|header| header.name == name);
+        let mut values = same.map(|header| header.value);
+        Field { value: values.next(), repeated: values.next().is_some() }
     }
 
     /// The host as the client names it: the `host` header, or else the

@@ -25,7 +25,7 @@ fn sizes_are_bounded_before_anything_else() {
 }
 
 #[test]
-fn the_defaults_bound_sizes_at_16_kib_32_kib_and_100_names() {
+fn the_defaults_bound_sizes_at_16_kib_32_kib_100_names_and_1_024_parameters() {
     let refused = |parts: &Parts| {
         kind(verifier().verify_at(parts, at(0))) == Some(RejectionKind::LimitExceeded)
     };
@@ -42,6 +42,16 @@ fn the_defaults_bound_sizes_at_16_kib_32_kib_and_100_names() {
     let empty_names = |count: usize| parts(get("/").header("authorization", ";".repeat(count - 1)));
     assert!(!refused(&empty_names(100)));
     assert!(refused(&empty_names(101)));
+    // A target of 4 KiB has no more than 1 024 parameters with a name and a value.
+    let parameters = |count: usize| parts(get(&format!("/?{}", "a=b&".repeat(count - 1))));
+    assert!(!refused(&parameters(1024)));
+    assert!(refused(&parameters(1025)));
+    assert!(refused(&parts(get(&format!("/?{}", ";".repeat(1024))))));
+    let long = verifier().with_max_target_len(32 * 1024);
+    assert_eq!(
+        kind(long.verify_at(&parameters(2048), at(0))),
+        kind(verifier().verify_at(&parameters(1), at(0)))
+    );
     // Which bounds what was signed as well.
     let few = verifier().with_max_signed_headers(2);
     let two = signed(Scheme::Acs3HmacSha256, get("/"));

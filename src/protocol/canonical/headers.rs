@@ -1,11 +1,11 @@
 //! How headers are written into the canonical form.
 
-use super::rules::RepeatedHeader;
+use super::rules::{Collation, RepeatedHeader};
 use super::sink::Sink;
+use super::sort;
 use crate::protocol::request::{Field, ProtocolHeader, trim};
 use crate::protocol::scheme::ambiguity::Ambiguities;
 use http::header::HeaderValue;
-use smallvec::SmallVec;
 
 /// Writes a value without white space around it.
 pub(crate) fn write_value<S: Sink>(value: &[u8], sink: &mut S) -> Ambiguities {
@@ -36,6 +36,7 @@ pub(crate) fn write_all<S: Sink>(
     sink: &mut S,
 ) -> Ambiguities {
     let mut found = Ambiguities::empty();
+    let mut room = Vec::new();
     let mut rest = headers;
     while let [first, after @ ..] = rest {
         sink.put(first.name.as_bytes());
@@ -43,7 +44,8 @@ pub(crate) fn write_all<S: Sink>(
         match after {
             [second, ..] if second.name == first.name => {
                 let same = rest.iter().take_while(|header| header.name == first.name).count();
-                found |= repeated.write(rest[..same].iter().map(|header| header.value), sink);
+                let values = rest[..same].iter().map(|header| header.value);
+                found |= repeated.write(values, true, &mut room, sink);
                 rest = &rest[same..];
             }
             _ => {
@@ -57,39 +59,61 @@ pub(crate) fn write_all<S: Sink>(
 }
 
 impl RepeatedHeader {
-    /// Writes the values of one header.
+    /// Writes the values of one header. Those that are not signed are looked at only if they
+    /// are new. `room` is for some values at a time.
     pub(crate) fn write<'a, S: Sink>(
         self,
-        mut values: impl Iterator<Item = &'a HeaderValue>,
+        mut values: impl DoubleEndedIterator<Item = &'a HeaderValue>,
+        are_new: bool,
+        room: &mut Vec<&'a [u8]>,
         sink: &mut S,
     ) -> Ambiguities {
-        let Some(first) = values.next() else { return Ambiguities::empty() };
-        let Some(second) = values.next() else {
-            return write_value(first.as_bytes(), sink);
+        let Some(first) = values.next().map(HeaderValue::as_bytes) else {
+            return Ambiguities::empty();
         };
-        let all = [first, second].into_iter().chain(values).map(HeaderValue::as_bytes);
+        let Some(second) = values.next().map(HeaderValue::as_bytes) else {
+            return write_value(first, sink);
+        };
         let mut found = Ambiguities::REPEATED_HEADER;
-        let mut all: SmallVec<[&[u8]; 4]> = all
-            .map(|value| {
-                let text = trim(value);
-                if text.len() < value.len() {
-                    found |= Ambiguities::PADDED_HEADER;
-                }
-                text
-            })
-            .collect();
-        match self {
-            Self::First => all.truncate(1),
-            Self::Last => drop(all.drain(..all.len() - 1)),
-            Self::Joined => {}
-            Self::Sorted => all.sort_unstable(),
-        }
-        for (index, value) in all.into_iter().enumerate() {
-            if index > 0 {
-                sink.put_byte(b',');
+        let values = [first, second].into_iter().chain(values.map(HeaderValue::as_bytes));
+        let mut texts = values.map(|value| {
+            let text = trim(value);
+            if text.len() < value.len() {
+                found |= Ambiguities::PADDED_HEADER;
             }
-            sink.put(value);
+            text
+        });
+        match self {
+            Self::First => {
+                texts.next().into_iter().for_each(|text| sink.put(text));
+                if are_new {
+                    texts.for_each(drop);
+                }
+            }
+            Self::Last => {
+                texts.next_back().into_iter().for_each(|text| sink.put(text));
+                if are_new {
+                    texts.for_each(drop);
+                }
+            }
+            Self::Joined => write_joined(texts, sink),
+            Self::Sorted => {
+                room.clear();
+                room.extend(texts);
+                sort::sort(room, Collation::Bytes, |text| text, |_| &[]);
+                write_joined(room.iter().copied(), sink);
+            }
         }
         found
+    }
+}
+
+/// Writes values joined by commas.
+fn write_joined<'a, S: Sink>(texts: impl Iterator<Item = &'a [u8]>, sink: &mut S) {
+    for (index, text) in texts.enumerate() {
+        if index > 0 {
+            sink.put_byte(b',');
+        }
+        sink.put(text);
     }
 }

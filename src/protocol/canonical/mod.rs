@@ -6,6 +6,7 @@ pub(crate) mod headers;
 pub(crate) mod parameters;
 pub(crate) mod path;
 pub(crate) mod percent;
+pub(crate) mod queries;
 pub(crate) mod query;
 pub(crate) mod rules;
 pub(crate) mod sink;

@@ -2,38 +2,42 @@
 
 #[cfg(test)]
 use super::percent::decode_form;
-use super::percent::{UNRESERVED, hex_pair};
-use super::rules::{Blank, Cut, Encoding, Plus, QueryRules, Utf8};
+use super::percent::{REPLACEMENT, UNRESERVED, hex_pair};
+use super::rules::{Cut, Encoding, Plus, QueryRules};
 use crate::protocol::scheme::ambiguity::Ambiguities;
 use smallvec::SmallVec;
 #[cfg(test)]
 use std::borrow::Cow;
 
-/// One parameter in the decoded text: the key ends at `equals`, which is `end`
-/// when no value follows.
+/// One parameter in the decoded text: its key, an equals sign, and its value. It has an equals
+/// sign whether one was sent or not, until that is taken away.
 ///
 /// It begins where it began in the query.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part {
-    start: u32,
+    pub(crate) start: u32,
     equals: u32,
     end: u32,
-    /// Where it ended in the query, if it stands there as RFC 3986 encoding would
-    /// write it; 0 otherwise.
-    sent_end: u32,
+    /// Where it ended in the query, which is no longer than 16 bits can tell.
+    sent_end: u16,
+    marks: u16,
 }
 
 impl Part {
-    pub(crate) fn whole(self, text: &[u8]) -> &[u8] {
-        &text[self.start as usize..self.end as usize]
+    pub(crate) fn marks(self) -> Marks {
+        Marks::from(self.marks)
+    }
+
+    pub(crate) fn key_len(self) -> u32 {
+        self.equals - self.start
     }
 
     pub(crate) fn key(self, text: &[u8]) -> &[u8] {
         &text[self.start as usize..self.equals as usize]
     }
 
-    pub(crate) fn key_len(self) -> u32 {
-        self.equals - self.start
+    pub(crate) fn whole(self, text: &[u8]) -> &[u8] {
+        &text[self.start as usize..self.end as usize]
     }
 
     /// The value with its equals sign; empty when there is neither.
@@ -41,13 +45,110 @@ impl Part {
         &text[self.equals as usize..self.end as usize]
     }
 
+    pub(crate) fn value(self, text: &[u8]) -> &[u8] {
+        self.tail(text).get(1..).unwrap_or_default()
+    }
+
+    /// Notes how it compares with the one before it in an order, in place of what was noted.
+    pub(crate) fn mark(&mut self, marks: Marks) {
+        self.marks = self.marks & !(REPEATED | OTHER) as u16 | marks as u16;
+    }
+
+    /// Takes it without its equals sign if nothing follows that.
+    pub(crate) fn without_equals(&mut self) {
+        self.end = self.equals;
+    }
+
     /// The part of the query, if encoding would write the same.
     pub(crate) fn as_sent(self, query: &[u8]) -> Option<&[u8]> {
-        query.get(self.start as usize..self.sent_end as usize).filter(|sent| !sent.is_empty())
+        match self.marks() & (UNLIKE | BARE) {
+            0 => query.get(self.start as usize..usize::from(self.sent_end)),
+            _ => None,
+        }
+    }
+
+    /// Whether encoding it would change nothing.
+    pub(crate) fn is_plain(self) -> bool {
+        self.marks() & (UNLIKE | ESCAPED) == 0
+    }
+
+    /// Puts U+FFFD in place of what is not UTF-8.
+    ///
+    /// There is always room where it stood in the query: an escape of three bytes becomes at
+    /// the most one replacement character of three.
+    fn replace_malformed(&mut self, text: &mut [u8]) -> Ambiguities {
+        let (start, end) = (self.start as usize, self.end as usize);
+        if std::str::from_utf8(&text[start..end]).is_ok() {
+            return Ambiguities::empty();
+        }
+        let added = usize::from(self.marks() & BARE != 0);
+        let room = &mut text[start..usize::from(self.sent_end) + added];
+        // What is yet to be read is at the end of the room, and what is written never gets there:
+        // it becomes longer by each replacement, and not shorter by any.
+        let mut from = room.len() - (end - start);
+        room.copy_within(..end - start, from);
+        let equals = from + self.key_len() as usize;
+        let mut to = 0;
+        while let Some(chunk) = room[from..].utf8_chunks().next() {
+            let (valid, invalid) = (chunk.valid().len(), chunk.invalid().len());
+            if (from..from + valid).contains(&equals) {
+                self.equals = self.start + (to + equals - from) as u32;
+            }
+            room.copy_within(from..from + valid, to);
+            (from, to) = (from + valid + invalid, to + valid);
+            if invalid > 0 {
+                room[to..to + REPLACEMENT.len()].copy_from_slice(REPLACEMENT);
+                to += REPLACEMENT.len();
+            }
+        }
+        self.end = self.start + to as u32;
+        self.marks |= (UNLIKE | HIGH) as u16;
+        Ambiguities::NOT_UTF8
     }
 }
 
 pub(crate) type Parts = SmallVec<[Part; 64]>;
+
+/// What is known of a part, or of several, as bits.
+pub(crate) type Marks = u32;
+
+/// It was not sent as RFC 3986 encoding would write it.
+pub(crate) const UNLIKE: Marks = 1;
+/// Something in it is beyond ASCII.
+pub(crate) const WIDE: Marks = 1 << 1;
+/// Something in it is beyond U+DFFF.
+pub(crate) const HIGH: Marks = 1 << 2;
+/// It has an escape.
+pub(crate) const ESCAPED: Marks = 1 << 3;
+/// It has a plus sign, unescaped.
+pub(crate) const PLUS: Marks = 1 << 4;
+/// It has a malformed escape or a semicolon.
+pub(crate) const FAULTY: Marks = 1 << 5;
+/// It has no equals sign.
+pub(crate) const BARE: Marks = 1 << 6;
+/// It has no value, but something else.
+pub(crate) const BLANK: Marks = 1 << 7;
+/// It has no name, but an equals sign.
+pub(crate) const NAMELESS: Marks = 1 << 8;
+/// It has nothing.
+pub(crate) const EMPTY: Marks = 1 << 9;
+
+/// It has the name of the part before it.
+pub(crate) const REPEATED: Marks = 1 << 10;
+/// And another value.
+pub(crate) const OTHER: Marks = 1 << 11;
+
+/// Makes the keys and values of all parts UTF-8.
+pub(crate) fn replace_malformed(text: &mut [u8], parts: &mut [Part]) -> Ambiguities {
+    let wide = parts.iter_mut().filter(|part| part.marks() & WIDE != 0);
+    wide.fold(Ambiguities::empty(), |found, part| found | part.replace_malformed(text))
+}
+
+/// Whether the keys and values of all parts are UTF-8.
+pub(crate) fn is_utf8(text: &[u8], parts: &[Part]) -> bool {
+    let mut wide = parts.iter().filter(|part| part.marks() & WIDE != 0);
+    wide.all(|part| std::str::from_utf8(part.whole(text)).is_ok())
+}
 
 /// Cuts and decodes a query, once, from front to back.
 pub(crate) struct Reader<'a> {
@@ -88,16 +189,6 @@ impl Open {
     }
 }
 
-/// What is known of the bytes of a part, as bits.
-type Marks = u8;
-
-/// It was not sent as RFC 3986 encoding would write it.
-const UNLIKE: Marks = 1;
-/// Something in it is beyond ASCII.
-const WIDE: Marks = 2;
-/// It has a malformed escape or a semicolon.
-const FAULTY: Marks = 4;
-
 impl<'a> Reader<'a> {
     /// For a query of which `text` begins with a copy, one byte longer.
     pub(crate) fn new(
@@ -113,30 +204,22 @@ impl<'a> Reader<'a> {
         Self { rules, query, text, parts, plain }
     }
 
-    /// Reads all of the query and says what is ambiguous about it.
-    pub(crate) fn read(mut self) -> Ambiguities {
+    /// Reads all of the query, by the rules of how it is cut and what a plus sign is. Says what
+    /// is ambiguous about it, and what is known of all its parts.
+    pub(crate) fn read(mut self) -> (Ambiguities, Marks) {
         let mut found = Ambiguities::empty();
         let mut at = 0;
         loop {
             let mut part = Open::at(at);
             at = self.skip_plain(&mut part, at);
             let mut to = at;
-            match self.query.get(at) {
-                None | Some(b'&')
-                    if part.start < part.equals && part.equals.saturating_add(1) < to =>
-                {
-                    // The usual case: as it was sent, with a name and a value.
-                    let sent_end = if part.marks == 0 { at } else { 0 };
-                    self.keep(&part, part.equals, to, sent_end);
-                }
-                None | Some(b'&') => found |= self.close(part, to, at),
-                Some(_) => {
-                    (to, at) = self.decode(&mut part, at, &mut found);
-                    found |= self.close(part, to, at);
-                }
+            if !matches!(self.query.get(at), None | Some(b'&')) {
+                (to, at) = self.decode(&mut part, at, &mut found);
             }
+            self.close(part, to, at);
             if at == self.query.len() {
-                return found;
+                let seen = self.parts.iter().fold(0, |seen, part| seen | part.marks());
+                return (found, seen);
             }
             at += 1;
         }
@@ -181,7 +264,7 @@ impl<'a> Reader<'a> {
                 b'=' => part.equals(to),
                 b'&' => break,
                 b'+' => {
-                    part.marks |= UNLIKE;
+                    part.marks |= PLUS | UNLIKE;
                     match self.rules.plus {
                         Plus::Space => byte = b' ',
                         Plus::Itself => *found |= Ambiguities::PLUS,
@@ -225,7 +308,8 @@ impl<'a> Reader<'a> {
             seen |= ambiguous[usize::from(byte)];
             if byte == b'&' && self.rules.cut == Cut::AfterDecoding {
                 part.marks = marks;
-                *found = seen | self.close(*part, to, at - 3);
+                *found = seen;
+                self.close(*part, to, at - 3);
                 *part = Open::at(at);
                 return Some((at, at));
             }
@@ -238,70 +322,38 @@ impl<'a> Reader<'a> {
     }
 
     /// Ends a part, which is in the text up to `end` and was sent up to `sent_end`.
-    fn close(&mut self, part: Open, mut end: usize, sent_end: usize) -> Ambiguities {
-        let (rules, start) = (self.rules, part.start);
-        let mut found = Ambiguities::empty();
-        if part.marks & FAULTY != 0 && rules.drop_faulty {
-            return found;
+    fn close(&mut self, mut part: Open, mut end: usize, sent_end: usize) {
+        // Usually it has a name and a value.
+        if part.start >= part.equals || part.equals.saturating_add(1) >= end {
+            end = self.complete(&mut part, end);
         }
-        let mut equals = part.equals.min(end);
-        let read = end;
-        if part.marks & WIDE != 0 && rules.utf8 == Utf8::Replace {
-            found |= self.replace_malformed(start, &mut equals, &mut end);
-        }
-        if end == start {
-            if rules.drop_empty {
-                return found;
-            }
-        } else if rules.drop_nameless && equals == start {
-            return found | Ambiguities::NAMELESS;
-        } else if end - equals < 2 {
-            match rules.blank {
-                Blank::AsSent => {}
-                Blank::Equals => {
-                    self.text[equals] = b'=';
-                    end = equals + 1;
-                }
-                Blank::Bare => end = equals,
-                Blank::LeftOut => return found | Ambiguities::BLANK_VALUE,
-            }
-        }
-        let as_sent = part.marks & UNLIKE == 0 && found == Ambiguities::empty() && end == read;
-        self.keep(&part, equals, end, if as_sent { sent_end } else { 0 });
-        found
-    }
-
-    /// Keeps a part.
-    fn keep(&mut self, part: &Open, equals: usize, end: usize, sent_end: usize) {
         let number = |position: usize| position as u32;
         self.parts.push(Part {
             start: number(part.start),
-            equals: number(equals),
+            equals: number(part.equals),
             end: number(end),
-            sent_end: number(sent_end),
+            sent_end: sent_end as u16,
+            marks: part.marks as u16,
         });
     }
 
-    /// Makes the key and the value of a part UTF-8. There is always room: an
-    /// escape of three bytes becomes at the most one replacement character of three.
-    fn replace_malformed(
-        &mut self,
-        start: usize,
-        equals: &mut usize,
-        end: &mut usize,
-    ) -> Ambiguities {
-        let part = &self.text[start..*end];
-        if std::str::from_utf8(part).is_ok() {
-            return Ambiguities::empty();
+    /// Adds an equals sign where there is none, and notes what else is missing. Returns where it
+    /// ends then.
+    fn complete(&mut self, part: &mut Open, mut end: usize) -> usize {
+        if part.equals == NOWHERE {
+            self.text[end] = b'=';
+            part.equals = end;
+            part.marks |= BARE;
+            end += 1;
         }
-        let (key, tail) = part.split_at(*equals - start);
-        let key = String::from_utf8_lossy(key).into_owned();
-        let tail = String::from_utf8_lossy(tail).into_owned();
-        *equals = start + key.len();
-        *end = *equals + tail.len();
-        self.text[start..*equals].copy_from_slice(key.as_bytes());
-        self.text[*equals..*end].copy_from_slice(tail.as_bytes());
-        Ambiguities::NOT_UTF8
+        part.marks |= match (part.equals == part.start, part.equals + 1 == end) {
+            (false, false) => 0,
+            (false, true) => BLANK,
+            (true, false) => NAMELESS,
+            (true, true) if part.marks & BARE == 0 => NAMELESS | BLANK,
+            (true, true) => EMPTY,
+        };
+        end
     }
 }
 
@@ -331,10 +383,11 @@ const DECODED: [Marks; 256] = {
     let mut marks = [0; 256];
     let mut byte = 0;
     while byte < 256 {
+        marks[byte] = ESCAPED;
         if byte > 127 {
-            marks[byte] = WIDE;
+            marks[byte] |= if byte < 0xee { WIDE } else { WIDE | HIGH };
         } else if UNRESERVED[byte] {
-            marks[byte] = UNLIKE;
+            marks[byte] |= UNLIKE;
         }
         byte += 1;
     }
@@ -392,7 +445,7 @@ mod tests {
         for byte in 0..=255_u8 {
             let special = matches!(byte, b'&' | b'=' | b'%' | b'+' | b';');
             assert_eq!(PLAIN[usize::from(byte)], byte.is_ascii() && !special, "{byte}");
-            assert_eq!(DECODED[usize::from(byte)] == WIDE, !byte.is_ascii(), "{byte}");
+            assert_eq!(DECODED[usize::from(byte)] & WIDE != 0, !byte.is_ascii(), "{byte}");
         }
     }
 }

@@ -9,21 +9,32 @@ use smallvec::SmallVec;
 impl PathRules {
     /// Writes `path` and says what is ambiguous about it.
     pub(crate) fn write<S: Sink>(&self, path: &[u8], sink: &mut S) -> Ambiguities {
-        if self.dollar == Times::Never && self.form_chars == Times::Never {
+        if !self.replaces() {
             return self.form.write(path, sink);
         }
-        let mut text = Text::new();
-        let mut found = self.form.write(path, &mut text);
-        if self.form_chars != Times::Never && text.contains(&b'+') {
-            found |= Ambiguities::PATH_PLUS;
+        let mut text = Text::with_capacity(path.len());
+        let found = self.form.write(path, &mut text);
+        found | self.replace(&text, sink)
+    }
+
+    /// Whether anything is replaced in what is read of a path.
+    pub(crate) fn replaces(&self) -> bool {
+        self.dollar != Times::Never || self.form_chars != Times::Never
+    }
+
+    /// Writes what was read of a path, with what is replaced in it.
+    pub(crate) fn replace<S: Sink>(&self, text: &[u8], sink: &mut S) -> Ambiguities {
+        replace(text, self.dollar, self.form_chars, sink);
+        match self.form_chars != Times::Never && text.contains(&b'+') {
+            true => Ambiguities::PATH_PLUS,
+            false => Ambiguities::empty(),
         }
-        replace(&text, self.dollar, self.form_chars, sink);
-        found
     }
 }
 
 impl PathForm {
-    fn write<S: Sink>(self, path: &[u8], sink: &mut S) -> Ambiguities {
+    /// Writes what is read of a path and says what is ambiguous about it.
+    pub(crate) fn write<S: Sink>(self, path: &[u8], sink: &mut S) -> Ambiguities {
         match self {
             Self::Raw => {
                 sink.put(path);
@@ -40,17 +51,11 @@ impl PathForm {
 type Text = SmallVec<[u8; 256]>;
 
 fn write_replacing<S: Sink>(path: &[u8], sink: &mut S) -> Ambiguities {
-    let mut text = Text::new();
+    let mut text = Text::with_capacity(path.len());
     let found = decode(path, &mut text);
-    match std::str::from_utf8(&text) {
-        Ok(_) => {
-            sink.put(&text);
-            found
-        }
-        Err(_) => {
-            sink.put(String::from_utf8_lossy(&text).as_bytes());
-            found | Ambiguities::PATH_NOT_UTF8
-        }
+    match percent::put_utf8(&text, sink) {
+        true => found | Ambiguities::PATH_NOT_UTF8,
+        false => found,
     }
 }
 
@@ -115,20 +120,26 @@ pub(crate) fn replace<S: Sink>(text: &[u8], mut dollar: Times, form_chars: Times
         }
         Times::Every => true,
     };
-    let mut rest = text;
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        match first {
-            b'$' if due(&mut dollar) => sink.put(b"%24"),
-            b'+' if due(&mut plus) => sink.put(b"%20"),
-            b'*' if due(&mut star) => sink.put(b"%2A"),
-            b'%' if after.starts_with(b"7E") && due(&mut tilde) => {
-                sink.put_byte(b'~');
-                rest = &after[2..];
+    let (mut written, mut at) = (0, 0);
+    while let Some(byte) = text.get(at) {
+        let (replacement, len): (&[u8], _) = match byte {
+            b'$' if due(&mut dollar) => (b"%24", 1),
+            b'+' if due(&mut plus) => (b"%20", 1),
+            b'*' if due(&mut star) => (b"%2A", 1),
+            b'%' if text[at..].starts_with(b"%7E") && due(&mut tilde) => (b"~", 3),
+            _ => {
+                at += 1;
+                continue;
             }
-            _ => sink.put_byte(*first),
+        };
+        if written < at {
+            sink.put(&text[written..at]);
         }
+        sink.put(replacement);
+        at += len;
+        written = at;
     }
+    sink.put(&text[written..]);
 }
 
 #[cfg(test)]

@@ -33,13 +33,33 @@ pub(crate) fn decode<S: Sink>(text: &[u8], sink: &mut S, mut found: impl FnMut(O
     while let Some(at) = memchr::memchr(b'%', rest) {
         let (plain, special) = rest.split_at(at);
         sink.put(plain);
-        let byte = escape(special);
-        found(byte);
-        sink.put_byte(byte.unwrap_or(b'%'));
-        rest = &special[if byte.is_some() { 3 } else { 1 }..];
+        rest = special;
+        // Mostly there are several in a row.
+        while let [b'%', ..] = rest {
+            let byte = escape(rest);
+            found(byte);
+            sink.put_byte(byte.unwrap_or(b'%'));
+            rest = &rest[if byte.is_some() { 3 } else { 1 }..];
+        }
     }
     sink.put(rest);
 }
+
+/// Writes a text with U+FFFD in place of what is not UTF-8. Returns whether there is any.
+pub(crate) fn put_utf8<S: Sink>(text: &[u8], sink: &mut S) -> bool {
+    let mut replaced = false;
+    for chunk in text.utf8_chunks() {
+        sink.put(chunk.valid().as_bytes());
+        if !chunk.invalid().is_empty() {
+            sink.put(REPLACEMENT);
+            replaced = true;
+        }
+    }
+    replaced
+}
+
+/// U+FFFD.
+pub(crate) const REPLACEMENT: &[u8; 3] = b"\xEF\xBF\xBD";
 
 /// Decodes a name or a value as a form parser does, for which `+` is a space.
 pub(crate) fn decode_form(text: &[u8]) -> Cow<'_, [u8]> {
@@ -53,25 +73,57 @@ pub(crate) fn decode_form(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(decoded)
 }
 
+/// Whether a text is this one, in which there is neither a space nor a percent sign, to a form
+/// parser.
+pub(crate) fn decodes_to(text: &[u8], expected: &str) -> bool {
+    let mut rest = text;
+    let mut is_next = |expected: u8| {
+        let byte = escape(rest).or(rest.first().copied());
+        rest = rest.get(if escape(rest).is_some() { 3 } else { 1 }..).unwrap_or_default();
+        byte == Some(expected)
+    };
+    expected.bytes().all(&mut is_next) && rest.is_empty()
+}
+
 /// Writes `bytes` with everything but the unreserved characters escaped.
 pub(crate) fn encode<S: Sink>(bytes: &[u8], sink: &mut S) {
-    let mut rest = bytes;
-    while let Some(at) = rest.iter().position(|byte| !is_unreserved(*byte)) {
-        if at > 0 {
-            sink.put(&rest[..at]);
+    let plain = bytes.iter().position(|byte| !is_unreserved(*byte)).unwrap_or(bytes.len());
+    let (plain, rest) = bytes.split_at(plain);
+    sink.put(plain);
+    for some in rest.chunks(ENCODED_AT_ONCE) {
+        let (mut text, mut len) = ([0; 3 * ENCODED_AT_ONCE], 0);
+        for byte in some {
+            let (encoded, added) = ENCODED[usize::from(*byte)];
+            text[len..len + 3].copy_from_slice(&encoded);
+            len += added;
         }
-        put_escape(rest[at], sink);
-        rest = &rest[at + 1..];
+        sink.put(&text[..len]);
     }
-    sink.put(rest);
 }
+
+/// How many bytes are encoded in one go.
+const ENCODED_AT_ONCE: usize = 32;
+
+/// What is written for each byte, and how much of it.
+const ENCODED: [([u8; 3], usize); 256] = {
+    let mut table = [([0; 3], 1); 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let char = byte as u8;
+        table[byte] = if is_unreserved(char) { ([char, 0, 0], 1) } else { (escaped(char), 3) };
+        byte += 1;
+    }
+    table
+};
 
 /// Writes one escape, with upper-case digits.
 pub(crate) fn put_escape<S: Sink>(byte: u8, sink: &mut S) {
+    sink.put(&escaped(byte));
+}
+
+const fn escaped(byte: u8) -> [u8; 3] {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    sink.put_byte(b'%');
-    sink.put_byte(DIGITS[usize::from(byte >> 4)]);
-    sink.put_byte(DIGITS[usize::from(byte & 15)]);
+    [b'%', DIGITS[(byte >> 4) as usize], DIGITS[(byte & 15) as usize]]
 }
 
 /// Which bytes are unreserved.

@@ -1,11 +1,13 @@
 //! How the parameters of a query are ordered and written into the canonical form.
 
-use super::parameters::{Part, Parts, Reader};
-use super::rules::{Encoding, Order, QueryRules, Repeated, Times};
+use super::parameters::{
+    BARE, BLANK, EMPTY, FAULTY, Marks, NAMELESS, OTHER, Part, Parts, REPEATED, Reader, WIDE,
+    replace_malformed,
+};
+use super::rules::{Blank, Encoding, Order, QueryRules, Repeated, Times, Utf8};
 use super::sink::Sink;
 use super::{path, percent, sort};
 use crate::protocol::scheme::ambiguity::Ambiguities;
-use std::cmp::Ordering;
 
 impl QueryRules {
     /// Writes the parameters of `query`, without the one named `except`, and
@@ -23,70 +25,102 @@ impl QueryRules {
         // One equals sign may be added.
         with_scratch(query.len() + 1, |text| {
             let mut parts = Parts::new();
-            if query.len() > LONG {
-                parts.reserve_exact(memchr::memchr2_iter(b'&', b';', query).count() + 1);
+            let mut seen;
+            (found, seen) = self.read(query, text, &mut parts);
+            if seen & WIDE != 0 && self.utf8 == Utf8::Replace {
+                found |= replace_malformed(text, &mut parts);
             }
-            text[..query.len()].copy_from_slice(query);
-            found = Reader::new(self, query, text, &mut parts).read();
-            if let Some(name) = except {
-                parts.retain(|part| part.key(text) != name);
-            }
-            found |= self.arrange(text, &mut parts);
-            self.put(query, text, &parts, sink);
+            seen |= self.arrange(text, seen, &mut parts);
+            found |= self.put(query, text, &parts, seen, except, sink);
         });
         found
     }
 
-    fn arrange(&self, text: &[u8], parts: &mut Parts) -> Ambiguities {
-        let key = |a: &Part, b: &Part| self.collation.compare(a.key(text), b.key(text));
-        match self.order {
-            Order::AsSent => {}
-            Order::Pair => sort::sort(
-                parts,
-                self.collation,
-                |part| part.whole(text),
-                |a, b| self.collation.compare(a.whole(text), b.whole(text)),
-            ),
-
-            Order::Key => sort::sort(
-                parts,
-                self.collation,
-                |part| part.key(text),
-                |a, b| {
-                    let order = key(a, b);
-                    match self.repeated {
-                        Repeated::All => {
-                            order.then_with(|| self.collation.compare(a.tail(text), b.tail(text)))
-                        }
-                        Repeated::First | Repeated::Last => order,
-                    }
-                },
-            ),
+    /// Cuts and decodes a query. Says what is ambiguous about it, and what is known of all its
+    /// parts.
+    #[inline]
+    pub(super) fn read(
+        &self,
+        query: &[u8],
+        text: &mut [u8],
+        parts: &mut Parts,
+    ) -> (Ambiguities, Marks) {
+        if query.len() > LONG {
+            let ends = |byte| memchr::memchr_iter(byte, query).count();
+            parts.reserve_exact(ends(b'&') + ends(b';') + 1);
         }
-        if self.repeated == Repeated::All {
-            let differ = |pair: &[Part]| {
-                let [a, b] = pair else { return false };
-                a.key_len() == b.key_len()
-                    && a.key(text) == b.key(text)
-                    && a.tail(text) != b.tail(text)
-            };
-            return match self.order != Order::AsSent && parts.windows(2).any(differ) {
-                true => Ambiguities::VALUE_ORDER,
-                false => Ambiguities::empty(),
-            };
-        }
-        let before = parts.len();
-        if self.repeated == Repeated::Last {
-            parts.reverse();
-        }
-        parts.dedup_by(|a, b| key(a, b) == Ordering::Equal);
-        if self.repeated == Repeated::Last {
-            parts.reverse();
-        }
-        if parts.len() < before { Ambiguities::REPEATED_KEY } else { Ambiguities::empty() }
+        text[..query.len()].copy_from_slice(query);
+        Reader::new(self, query, text, parts).read()
     }
 
-    fn put<S: Sink>(&self, query: &[u8], text: &[u8], parts: &[Part], sink: &mut S) {
+    /// Brings parts, of which this was seen, into their order, and marks those which have the
+    /// name of the one before. Returns the marks.
+    pub(super) fn arrange(&self, text: &[u8], seen: Marks, parts: &mut [Part]) -> Marks {
+        self.shorten(seen, parts);
+        self.sort(text, parts);
+        self.mark(text, parts)
+    }
+
+    /// Takes the equals signs away that are not signed.
+    pub(super) fn shorten(&self, seen: Marks, parts: &mut [Part]) {
+        let bare = match self.blank {
+            Blank::AsSent => BARE,
+            Blank::Bare => BLANK | EMPTY,
+            Blank::Equals | Blank::LeftOut => 0,
+        };
+        if seen & bare != 0 {
+            let bare = parts.iter_mut().filter(|part| part.marks() & bare != 0);
+            bare.for_each(Part::without_equals);
+        }
+    }
+
+    /// Sorts parts.
+    pub(super) fn sort(&self, text: &[u8], parts: &mut [Part]) {
+        match self.order {
+            Order::AsSent => {}
+            Order::Pair => sort::sort(parts, self.collation, |part| part.whole(text), |_| &[]),
+            Order::Key => {
+                sort::sort(parts, self.collation, |part| part.key(text), |part| part.value(text));
+            }
+        }
+    }
+
+    /// Marks parts which have the name of the one before, where none is marked. Returns the marks.
+    pub(super) fn mark(&self, text: &[u8], parts: &mut [Part]) -> Marks {
+        let mut seen = 0;
+        if self.order == Order::AsSent {
+            return seen;
+        }
+        let [first, rest @ ..] = parts else { return seen };
+        let mut before = *first;
+        for part in rest {
+            if before.key_len() == part.key_len() && before.key(text) == part.key(text) {
+                let is_other = before.tail(text) != part.tail(text);
+                part.mark(REPEATED | if is_other { OTHER } else { 0 });
+                seen |= part.marks();
+            }
+            before = *part;
+        }
+        seen
+    }
+
+    /// Writes parts that are in order, and of which this was seen, without the one named
+    /// `except`. Says what is ambiguous about which of them are signed, and in which order.
+    pub(super) fn put<S: Sink>(
+        &self,
+        query: &[u8],
+        text: &[u8],
+        parts: &[Part],
+        seen: Marks,
+        except: Option<&[u8]>,
+        sink: &mut S,
+    ) -> Ambiguities {
+        let mut found = Ambiguities::empty();
+        let (mut selected, mut parts) = (Parts::new(), parts);
+        if seen & (self.unwanted() | REPEATED) != 0 || except.is_some() {
+            found = self.select(text, parts, except, &mut selected);
+            parts = &selected;
+        }
         if let (Some(lead), [_, ..]) = (self.lead, parts) {
             sink.put_byte(lead);
         }
@@ -97,11 +131,85 @@ impl QueryRules {
             (Encoding::Rfc3986, Encoding::Rfc3986) => {
                 self.put_each(parts, sink, |part, sink| match part.as_sent(query) {
                     Some(sent) => sink.put(sent),
+                    None if part.is_plain() => sink.put(part.whole(text)),
                     None => self.encode(part, text, sink),
                 });
             }
-            _ => self.put_each(parts, sink, |part, sink| self.encode(part, text, sink)),
+            _ => self.put_each(parts, sink, |part, sink| match part.is_plain() {
+                true => sink.put(part.whole(text)),
+                false => self.encode(part, text, sink),
+            }),
         }
+        found
+    }
+
+    /// What must not be known of a part that is signed.
+    fn unwanted(&self) -> Marks {
+        let mut unwanted = 0;
+        for (is_unwanted, mark) in [
+            (self.drop_faulty, FAULTY),
+            (self.drop_empty, EMPTY),
+            (self.drop_nameless, NAMELESS),
+            (self.blank == Blank::LeftOut, BLANK),
+        ] {
+            unwanted |= if is_unwanted { mark } else { 0 };
+        }
+        unwanted
+    }
+
+    /// Selects those of parts in order that are signed. Says what is ambiguous about it.
+    fn select(
+        &self,
+        text: &[u8],
+        parts: &[Part],
+        except: Option<&[u8]>,
+        selected: &mut Parts,
+    ) -> Ambiguities {
+        let mut found = Ambiguities::empty();
+        let unwanted = self.unwanted();
+        selected.reserve(parts.len());
+        let mut is_apart = false;
+        for part in parts {
+            let why = part.marks() & unwanted;
+            if why != 0 || except.is_some_and(|name| part.key(text) == name) {
+                is_apart = true;
+                found |= match why & (FAULTY | EMPTY | NAMELESS | BLANK) {
+                    // Which are of no meaning to anyone.
+                    why if why & (FAULTY | EMPTY) != 0 || why == 0 => Ambiguities::empty(),
+                    why if why & NAMELESS != 0 => Ambiguities::NAMELESS,
+                    _ => Ambiguities::BLANK_VALUE,
+                };
+                continue;
+            }
+            let Some(before) = selected.last_mut() else {
+                selected.push(*part);
+                is_apart = false;
+                continue;
+            };
+            let mut same = part.marks();
+            if std::mem::take(&mut is_apart) {
+                // It was compared with another one.
+                let pair = &mut [*before, *part];
+                pair[1].mark(0);
+                same = self.mark(text, pair);
+            }
+            match self.repeated {
+                _ if same & REPEATED == 0 => selected.push(*part),
+                Repeated::All => {
+                    if same & OTHER != 0 {
+                        found |= Ambiguities::VALUE_ORDER;
+                    }
+                    selected.push(*part);
+                }
+                Repeated::First | Repeated::Last => {
+                    found |= Ambiguities::REPEATED_KEY;
+                    if (part.start < before.start) == (self.repeated == Repeated::First) {
+                        *before = *part;
+                    }
+                }
+            }
+        }
+        found
     }
 
     /// Writes parts by `put`, and what joins them.

@@ -10,6 +10,8 @@ use hmac::digest::array::Array;
 use hmac::digest::block_api::{Block, Buffer, CoreProxy, FixedOutputCore, UpdateCore};
 use sha1::Sha1;
 use sha2::Sha256;
+use smallvec::SmallVec;
+use std::ops::Range;
 
 #[cfg(feature = "sm3")]
 use sm3::Sm3;
@@ -66,16 +68,6 @@ impl Keyed {
     pub(crate) fn sm3(&self) -> Hasher<HmacCore<Sm3>> {
         Hasher::new(self.sm3.clone())
     }
-
-    /// The signature over a text.
-    pub(crate) fn sign(&self, mac: Mac, text: &[u8]) -> Tag {
-        match mac {
-            Mac::Sha256 => self.sha256().hash(text),
-            Mac::Sha1 => self.sha1().hash(text),
-            #[cfg(feature = "sm3")]
-            Mac::Sm3 => self.sm3().hash(text),
-        }
-    }
 }
 
 fn keyed<M: KeyInit>(secret: &[u8]) -> M {
@@ -88,6 +80,7 @@ fn keyed<M: KeyInit>(secret: &[u8]) -> M {
 ///
 /// Pieces of a string-to-sign are a few bytes long. They are gathered here into
 /// blocks, which the processor hashes while it goes on with the next pieces.
+#[derive(Clone)]
 pub(crate) struct Hasher<C> {
     core: C,
     pending: [u8; PENDING],
@@ -126,12 +119,6 @@ impl Hasher<<Sm3 as CoreProxy>::Core> {
 impl<C: Blocks> Hasher<C> {
     fn new(core: C) -> Self {
         Self { core, pending: [0; PENDING], filled: 0, taken: 0 }
-    }
-
-    /// The hash of a text, or the signature over it.
-    pub(crate) fn hash(mut self, text: &[u8]) -> Tag {
-        self.put(text);
-        self.finish()
     }
 
     /// The hash of everything written, or the signature over it.
@@ -174,6 +161,67 @@ impl<C: Blocks> Hasher<C> {
         self.core.update_blocks(as_blocks::<C>(&self.pending[self.taken..]).0);
         self.filled = 0;
         self.taken = 0;
+    }
+}
+
+/// HMACs of one text under several secrets.
+///
+/// They take turns, block by block: no hash waits for another one's last block, so that the
+/// processor does some of their work at the same time.
+pub(crate) enum Macs {
+    Sha256(Hashers<HmacCore<Sha256>>),
+    Sha1(Hashers<HmacCore<Sha1>>),
+    #[cfg(feature = "sm3")]
+    Sm3(Hashers<HmacCore<Sm3>>),
+}
+
+type Hashers<C> = Vec<Hasher<C>>;
+
+/// Does the same with the hashers of each algorithm.
+macro_rules! with {
+    ($macs:expr, $hashers:ident => $does:expr) => {
+        match $macs {
+            Self::Sha256($hashers) => $does,
+            Self::Sha1($hashers) => $does,
+            #[cfg(feature = "sm3")]
+            Self::Sm3($hashers) => $does,
+        }
+    };
+}
+
+impl Macs {
+    /// Under these secrets.
+    pub(crate) fn new(mac: Mac, secrets: &[&Keyed]) -> Self {
+        let secrets = secrets.iter().copied();
+        match mac {
+            Mac::Sha256 => Self::Sha256(secrets.map(Keyed::sha256).collect()),
+            Mac::Sha1 => Self::Sha1(secrets.map(Keyed::sha1).collect()),
+            #[cfg(feature = "sm3")]
+            Mac::Sm3 => Self::Sm3(secrets.map(Keyed::sm3).collect()),
+        }
+    }
+
+    /// Copies of some of them.
+    pub(crate) fn copied(&self, positions: Range<usize>) -> Self {
+        match self {
+            Self::Sha256(hashers) => Self::Sha256(hashers[positions].to_vec()),
+            Self::Sha1(hashers) => Self::Sha1(hashers[positions].to_vec()),
+            #[cfg(feature = "sm3")]
+            Self::Sm3(hashers) => Self::Sm3(hashers[positions].to_vec()),
+        }
+    }
+
+    /// The signatures over everything written.
+    pub(crate) fn finish(mut self) -> SmallVec<[Tag; 4]> {
+        with!(&mut self, hashers => hashers.iter_mut().map(Hasher::finish).collect())
+    }
+}
+
+impl Sink for Macs {
+    fn put(&mut self, bytes: &[u8]) {
+        with!(self, hashers => for piece in bytes.chunks(RECENT) {
+            hashers.iter_mut().for_each(|hasher| hasher.put(piece));
+        });
     }
 }
 
@@ -223,6 +271,30 @@ mod tests {
             hex(&mac.finish()),
             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
         );
+    }
+
+    #[test]
+    fn what_several_secrets_sign_is_what_each_signs_alone() {
+        let secrets: Vec<Keyed> =
+            (0..5_u8).map(|number| Keyed::new(&vec![number; 40 * usize::from(number)])).collect();
+        let text: Vec<u8> = (0..3_000u32).map(|i| i as u8).collect();
+        for len in [0, 1, 63, 64, 65, 511, 512, 513, 3_000] {
+            let (lead, rest) = text[..len].split_at(len / 3);
+            let mut macs = Macs::new(Mac::Sha256, &secrets.iter().collect::<Vec<_>>());
+            macs.put(lead);
+            let mut some = macs.copied(1..4);
+            some.put(rest);
+            let expected = secrets[1..4].iter().map(|secret| {
+                let mut mac = secret.sha256();
+                mac.put(&text[..len]);
+                mac.finish()
+            });
+            let some = some.finish();
+            assert_eq!(some.len(), 3);
+            for (tag, expected) in some.iter().zip(expected) {
+                assert_eq!(hex(tag), hex(&expected), "{len}");
+            }
+        }
     }
 
     #[test]

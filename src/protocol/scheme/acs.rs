@@ -12,8 +12,9 @@ use crate::protocol::request::Head;
 /// What Node's SDK signs in the absence of an Accept header.
 pub(crate) const UNDEFINED: &str = "undefined";
 
-/// Writes the string-to-sign.
-pub(crate) fn write<S: Sink>(head: &Head<'_>, form: &Form, sink: &mut S) -> Ambiguities {
+/// Writes the lines that the string-to-sign begins with.
+#[inline]
+pub(crate) fn write_lines<S: Sink>(head: &Head<'_>, form: &Form, sink: &mut S) -> Ambiguities {
     sink.put(head.method.as_str().as_bytes());
     sink.put_byte(b'\n');
     if head.accept.value.is_none() {
@@ -26,12 +27,13 @@ pub(crate) fn write<S: Sink>(head: &Head<'_>, form: &Form, sink: &mut S) -> Ambi
     for field in [head.accept, head.content_md5, head.content_type, head.date] {
         found |= write_line(field, sink);
     }
+    found
+}
+
+/// Writes the headers that follow them.
+#[inline]
+pub(crate) fn write_headers<S: Sink>(head: &Head<'_>, form: &Form, sink: &mut S) -> Ambiguities {
     // Headers that begin with x-fc- come last, and go unsigned.
     let signed = head.protocol.partition_point(|header| !header.name.starts_with(FC_PREFIX));
-    found |= write_all(&head.protocol[..signed], form.repeated_header, sink);
-    found |= form.path.write(head.path(), sink);
-    match &form.query {
-        Some(rules) => found | rules.write(head.query(), None, sink),
-        None => found,
-    }
+    write_all(&head.protocol[..signed], form.repeated_header, sink)
 }

@@ -9,25 +9,41 @@ use crate::protocol::canonical::sink::Sink;
 use crate::protocol::crypto::tag::Tag;
 use crate::protocol::request::Head;
 
-/// Writes the canonical request with these headers, which are in ascending order.
-pub(crate) fn write_canonical<S: Sink>(
+/// Writes the line that the canonical request begins with.
+#[inline]
+pub(crate) fn write_lines<S: Sink>(head: &Head<'_>, sink: &mut S) -> Ambiguities {
+    sink.put(head.method.as_str().as_bytes());
+    sink.put_byte(b'\n');
+    Ambiguities::empty()
+}
+
+/// Writes what follows the query in the canonical request, with these headers, which are in
+/// ascending order and maybe new.
+pub(crate) fn write_tail<S: Sink>(
     head: &Head<'_>,
     form: &Form,
     listed: &[Listed<'_>],
+    are_new: bool,
     sink: &mut S,
 ) -> Ambiguities {
-    sink.put(head.method.as_str().as_bytes());
-    sink.put_byte(b'\n');
-    let mut found = form.path.write(head.path(), sink);
-    sink.put_byte(b'\n');
-    if let Some(rules) = &form.query {
-        found |= rules.write(head.query(), None, sink);
-    }
+    let mut found = Ambiguities::empty();
+    let mut room = Vec::new();
     sink.put_byte(b'\n');
     for each in listed {
         sink.put(each.name.as_bytes());
         sink.put_byte(b':');
-        found |= write_values(head, form, each, sink);
+        found |= match each.values {
+            Values::Absent => Ambiguities::empty(),
+            Values::One(value) => write_value(value, sink),
+            Values::Protocol(headers) => {
+                let values = headers.iter().map(|header| header.value);
+                form.repeated_header.write(values, are_new, &mut room, sink)
+            }
+            Values::Repeated => {
+                let values = head.headers.get_all(each.name).iter();
+                form.repeated_header.write(values, are_new, &mut room, sink)
+            }
+        };
         sink.put_byte(b'\n');
     }
     sink.put_byte(b'\n');
@@ -36,24 +52,6 @@ pub(crate) fn write_canonical<S: Sink>(
     // The general way sends the hash of the body; the documented samples for HTTP
     // triggers send none and sign nothing in its place.
     found | write_first(head.protocol(&X_ACS_CONTENT_SHA256), sink)
-}
-
-fn write_values<S: Sink>(
-    head: &Head<'_>,
-    form: &Form,
-    listed: &Listed<'_>,
-    sink: &mut S,
-) -> Ambiguities {
-    match listed.values {
-        Values::Absent => Ambiguities::empty(),
-        Values::One(value) => write_value(value, sink),
-        Values::Protocol(headers) => {
-            form.repeated_header.write(headers.iter().map(|header| header.value), sink)
-        }
-        Values::Repeated => {
-            form.repeated_header.write(head.headers.get_all(listed.name).iter(), sink)
-        }
-    }
 }
 
 /// Writes names joined by semicolons.

@@ -124,6 +124,18 @@ impl From<Ambiguity> for Ambiguities {
 }
 
 impl Ambiguities {
+    /// What each form of a family that signs the query finds of it if one does.
+    pub(crate) const QUERY_FOUND_BY_ALL: Self = Self::SEMICOLON.union(Self::MALFORMED);
+
+    /// What each form of a family finds of a request if one does, but for those which do not
+    /// sign the query and so find nothing of it.
+    pub(crate) const FOUND_BY_ALL: Self = Self::QUERY_FOUND_BY_ALL
+        .union(Self::PATH_MALFORMED)
+        .union(Self::REPEATED_HEADER)
+        .union(Self::EXPIRES_AS_DATE)
+        .union(Self::ACCEPT_UNDEFINED)
+        .union(Self::UNSIGNED_HEADER);
+
     /// The ambiguities of the set, in the order in which they are declared.
     pub(crate) fn each(self) -> impl Iterator<Item = Ambiguity> {
         Ambiguity::ALL.iter().copied().filter(move |each| self.contains((*each).into()))
@@ -167,6 +179,11 @@ impl Policy {
         self.refused |= ambiguity.into();
     }
 
+    /// What must not occur under a form that refuses this.
+    pub(crate) fn refused(&self, refuses: Ambiguities) -> Ambiguities {
+        (refuses - self.allowed) | self.refused
+    }
+
     /// What is to be reported of what was found under a form.
     ///
     /// # Errors
@@ -176,7 +193,7 @@ impl Policy {
         found: Ambiguities,
         refuses: Ambiguities,
     ) -> Result<Ambiguities, Ambiguity> {
-        let refused = found & ((refuses - self.allowed) | self.refused);
+        let refused = found & self.refused(refuses);
         match refused.is_empty() {
             true => Ok(found & (refuses | Ambiguities::VALUE_ORDER)),
             false => refused.each().next().map_or(Ok(found), Err),

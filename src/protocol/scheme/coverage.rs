@@ -182,6 +182,8 @@ impl Required {
             // They are in order, so the others begin so too.
             return Ok(Ambiguities::empty());
         }
+        // They are in order, and both may be many.
+        let is_listed = |name: &str| listed.binary_search_by(|each| each.name.cmp(name)).is_ok();
         let is_fine = |name: &str| {
             scheme.covers(name, is_listed) || self.exempt.iter().any(|exempt| exempt == name)
         };

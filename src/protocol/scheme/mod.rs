@@ -9,6 +9,7 @@ pub(crate) mod fc;
 pub(crate) mod presigned;
 pub(crate) mod strict;
 pub(crate) mod terms;
+pub(crate) mod texts;
 
 use super::crypto::{hash::Algorithm, hmac::Mac};
 use super::date::DateForm;

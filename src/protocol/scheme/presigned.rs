@@ -37,14 +37,14 @@ impl<'a> Presigned<'a> {
             return;
         }
         let equals = memchr::memchr(b'=', part).unwrap_or(part.len());
-        let key = percent::decode_form(&part[..equals]);
-        let (name, slot) = match std::str::from_utf8(&key) {
-            Ok(QUERY_ACCESS_KEY_ID) => (QUERY_ACCESS_KEY_ID, &mut self.access_key_id),
-            Ok(QUERY_EXPIRES) => (QUERY_EXPIRES, &mut self.expires),
-            Ok(QUERY_SECURITY_TOKEN) => (QUERY_SECURITY_TOKEN, &mut self.security_token),
-            Ok(QUERY_SIGNATURE) => (QUERY_SIGNATURE, &mut self.signature),
-            _ => return,
-        };
+        let slots = [
+            (QUERY_ACCESS_KEY_ID, &mut self.access_key_id),
+            (QUERY_EXPIRES, &mut self.expires),
+            (QUERY_SECURITY_TOKEN, &mut self.security_token),
+            (QUERY_SIGNATURE, &mut self.signature),
+        ];
+        let is_key = |name: &str| percent::decodes_to(&part[..equals], name);
+        let Some((name, slot)) = slots.into_iter().find(|(name, _)| is_key(name)) else { return };
         match slot {
             Some(_) => self.repeated = self.repeated.or(Some(name)),
             None => {

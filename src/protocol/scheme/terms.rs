@@ -3,13 +3,16 @@
 use super::ambiguity::Ambiguities;
 use super::coverage::Listed;
 use super::{Family, Scheme, acs, acs3, fc};
-use crate::protocol::canonical::{rules::Form, sink::Sink};
+use crate::headers::QUERY_SIGNATURE;
+use crate::protocol::canonical::{
+    rules::{Form, QueryRules},
+    sink::Sink,
+};
 use crate::protocol::crypto::{
     hmac::{Blocks, Hasher, Keyed, Mac},
     tag::Tag,
 };
 use crate::protocol::request::Head;
-use smallvec::SmallVec;
 
 /// What is to be signed of a request, or has been: by which scheme, and what that one
 /// takes beside the request itself.
@@ -64,14 +67,10 @@ impl<'a> Terms<'a> {
     /// Writes the string-to-sign of a request, and says what is ambiguous about it.
     pub(crate) fn write<S: Sink>(&self, head: &Head<'_>, form: &Form, sink: &mut S) -> Ambiguities {
         match self {
-            Self::Fc(expires) => fc::write(head, form, *expires, sink),
-            Self::FcPresigned(expires) => fc::write_presigned(head, form, expires, sink),
-            Self::Acs => acs::write(head, form, sink),
-            Self::Acs3HmacSha256(listed) => {
-                self.write_hashed(head, form, listed, Hasher::sha256(), sink)
-            }
+            Self::Fc(_) | Self::FcPresigned(_) | Self::Acs => self.write_text(head, form, sink),
+            Self::Acs3HmacSha256(_) => self.write_hashed(head, form, Hasher::sha256(), sink),
             #[cfg(feature = "sm3")]
-            Self::Acs3HmacSm3(listed) => self.write_hashed(head, form, listed, Hasher::sm3(), sink),
+            Self::Acs3HmacSm3(_) => self.write_hashed(head, form, Hasher::sm3(), sink),
         }
     }
 
@@ -80,14 +79,18 @@ impl<'a> Terms<'a> {
         &self,
         head: &Head<'_>,
         form: &Form,
-        listed: &[Listed<'_>],
         mut hash: Hasher<H>,
         sink: &mut S,
     ) -> Ambiguities {
-        let found = acs3::write_canonical(head, form, listed, &mut hash);
-        let token = self.scheme().token().unwrap_or_default();
-        acs3::write_string_to_sign(token, &hash.finish(), sink);
+        let found = self.write_text(head, form, &mut hash);
+        self.write_over(&hash.finish(), sink);
         found
+    }
+
+    /// Writes the string-to-sign over this hash of a canonical request.
+    pub(super) fn write_over<S: Sink>(&self, canonical: &Tag, sink: &mut S) {
+        let token = self.scheme().token().unwrap_or_default();
+        acs3::write_string_to_sign(token, canonical, sink);
     }
 
     /// Writes the canonical request where there is one, the string-to-sign under other
@@ -98,26 +101,80 @@ impl<'a> Terms<'a> {
         form: &Form,
         sink: &mut S,
     ) -> Ambiguities {
-        match self.scheme().facts().family {
-            Family::Acs3 => acs3::write_canonical(head, form, self.listed(), sink),
-            Family::Fc | Family::Acs => self.write(head, form, sink),
+        let mut found = self.write_lines(head, form, sink);
+        found |= self.write_headers(head, form, sink);
+        found |= form.path.write(head.path(), sink);
+        found |= self.write_query(head, form, sink, |rules, except, sink| {
+            rules.write(head.query(), except, sink)
+        });
+        found | self.write_tail(head, form, true, sink)
+    }
+
+    /// Writes the lines that this text begins with.
+    pub(super) fn write_lines<S: Sink>(
+        &self,
+        head: &Head<'_>,
+        form: &Form,
+        sink: &mut S,
+    ) -> Ambiguities {
+        match self {
+            Self::Fc(expires) => {
+                fc::write_lines(head, expires.filter(|_| form.expires_as_date), sink)
+            }
+            Self::FcPresigned(expires) => fc::write_lines(head, Some(expires), sink),
+            Self::Acs => acs::write_lines(head, form, sink),
+            _ => acs3::write_lines(head, sink),
         }
     }
 
-    /// The signature over such a text.
-    pub(crate) fn sign_text(&self, text: &[u8], keyed: &Keyed) -> Tag {
-        let scheme = self.scheme();
-        let mut signed = SmallVec::<[u8; 128]>::new();
-        let mut hash = |canonical: Tag| {
-            acs3::write_string_to_sign(scheme.token().unwrap_or_default(), &canonical, &mut signed);
-        };
+    /// Writes the headers that precede the path in that text.
+    pub(super) fn write_headers<S: Sink>(
+        &self,
+        head: &Head<'_>,
+        form: &Form,
+        sink: &mut S,
+    ) -> Ambiguities {
         match self {
-            Self::Fc(_) | Self::FcPresigned(_) | Self::Acs => signed.put(text),
-            Self::Acs3HmacSha256(_) => hash(Hasher::sha256().hash(text)),
-            #[cfg(feature = "sm3")]
-            Self::Acs3HmacSm3(_) => hash(Hasher::sm3().hash(text)),
+            Self::Fc(_) | Self::FcPresigned(_) => fc::write_headers(head, form, sink),
+            Self::Acs => acs::write_headers(head, form, sink),
+            _ => Ambiguities::empty(),
         }
-        keyed.sign(scheme.facts().mac, &signed)
+    }
+
+    /// Writes the query in that text by `write`, which is told which parameter is left out.
+    pub(super) fn write_query<S: Sink>(
+        &self,
+        head: &Head<'_>,
+        form: &Form,
+        sink: &mut S,
+        write: impl FnOnce(&QueryRules, Option<&[u8]>, &mut S) -> Ambiguities,
+    ) -> Ambiguities {
+        match &form.query {
+            Some(rules) => {
+                if self.scheme().facts().family != Family::Acs {
+                    sink.put_byte(b'\n');
+                }
+                let is_presigned = matches!(self, Self::FcPresigned(_));
+                write(rules, is_presigned.then_some(QUERY_SIGNATURE.as_bytes()), sink)
+            }
+            None if head.query().is_empty() => Ambiguities::empty(),
+            None => Ambiguities::UNSIGNED_QUERY,
+        }
+    }
+
+    /// Writes what follows the query in that text. What is ambiguous about all values of a
+    /// header is said if they are new.
+    pub(super) fn write_tail<S: Sink>(
+        &self,
+        head: &Head<'_>,
+        form: &Form,
+        are_new: bool,
+        sink: &mut S,
+    ) -> Ambiguities {
+        match self {
+            Self::Fc(_) | Self::FcPresigned(_) | Self::Acs => Ambiguities::empty(),
+            _ => acs3::write_tail(head, form, self.listed(), are_new, sink),
+        }
     }
 
     /// The signature, and what is ambiguous about the request.

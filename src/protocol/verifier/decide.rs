@@ -13,6 +13,7 @@ use crate::protocol::request::Head;
 use crate::protocol::scheme::ambiguity::{Ambiguities, Policy};
 use crate::protocol::scheme::coverage::List;
 use crate::protocol::scheme::terms::Terms;
+use crate::protocol::scheme::texts::Texts;
 use crate::protocol::scheme::{Family, Scheme};
 use smallvec::SmallVec;
 use std::time::SystemTime;
@@ -77,7 +78,7 @@ impl Forms {
         let (terms, forms) = (claim.terms(list), self.of(claim.scheme));
         // The usual case needs no text: the first form matches the only key.
         let is_streamed = live().nth(1).is_none();
-        let mut texts = Texts::default();
+        let mut tried = None;
         let (mut refused, mut compared) = (None, false);
         for (number, &(dialect, form)) in forms.iter().enumerate() {
             let (found, position) = if number == 0 && is_streamed {
@@ -86,21 +87,32 @@ impl Forms {
                 let (tag, found) = terms.sign(head, form, keyed);
                 (found, only.filter(|(_, key)| fits(claim, &tag, key)).map(|(at, _)| at))
             } else {
-                if number == 1 && is_streamed {
-                    texts.add(&terms, head, forms[0].1);
-                }
-                let (found, text) = texts.add(&terms, head, form);
-                (found, text.and_then(|text| self.find(claim, &terms, text, live())))
+                let tried = tried.get_or_insert_with(|| {
+                    let mut tried = Tried::of(terms, head, live(), &self.decoy);
+                    if is_streamed {
+                        tried.texts.add(forms[0].1);
+                    }
+                    tried
+                });
+                tried.find(claim, &forms[number..], |found| {
+                    number == 0 && is_hopeless(found | claim.found, forms, policy)
+                })
             };
-            let found = policy.judge(found | claim.found, form.refuses);
-            match (found, position) {
+            let found = found | claim.found;
+            let judged = policy.judge(found, form.refuses);
+            match (judged, position) {
                 (Ok(found), Some(key_position)) => {
                     return Ok(Match { dialect, found, key_position });
                 }
                 (Err(ambiguity), Some(_)) => {
                     return Err(Rejection::ambiguous(ambiguity).by(&claim.access_key_id));
                 }
-                (Err(ambiguity), None) => refused = refused.or(Some(ambiguity)),
+                (Err(ambiguity), None) => {
+                    refused = refused.or(Some(ambiguity));
+                    if number == 0 && is_hopeless(found, forms, policy) {
+                        break;
+                    }
+                }
                 (Ok(_), None) => compared = true,
             }
         }
@@ -111,23 +123,61 @@ impl Forms {
         };
         Err(rejection.by(&claim.access_key_id))
     }
+}
 
-    /// The position of the key that the claimed signature over a text was made with.
-    fn find<'k>(
-        &self,
-        claim: &Claim<'_>,
-        terms: &Terms<'_>,
-        text: &[u8],
-        live: impl Iterator<Item = (usize, &'k VerifyingKey)>,
-    ) -> Option<usize> {
-        let mut live = live.peekable();
-        if live.peek().is_none() {
-            // Costs what a wrong signature costs.
-            terms.sign_text(text, &self.decoy);
+/// What was tried of a request.
+struct Tried<'t> {
+    texts: Texts<'t>,
+    /// The live secrets, and where they are among all.
+    live: SmallVec<[(usize, &'t VerifyingKey); 4]>,
+    /// These, or what stands in for them, so that it costs as much that there is none.
+    keyed: SmallVec<[&'t Keyed; 4]>,
+}
+
+impl<'t> Tried<'t> {
+    fn of(
+        terms: Terms<'t>,
+        head: &'t Head<'t>,
+        live: impl Iterator<Item = (usize, &'t VerifyingKey)>,
+        decoy: &'t Keyed,
+    ) -> Self {
+        let live: SmallVec<[_; 4]> = live.collect();
+        let mut keyed: SmallVec<[_; 4]> = live.iter().map(|(_, key)| key.keyed()).collect();
+        if keyed.is_empty() {
+            keyed.push(decoy);
         }
-        live.find(|(_, key)| fits(claim, &terms.sign_text(text, key.keyed()), key))
-            .map(|(position, _)| position)
+        Self { texts: Texts::of(terms, head), live, keyed }
     }
+
+    /// Says what is ambiguous under the first of the forms that are left, and the position of
+    /// the secret whose signature in that form is the claimed one. No secret is tried on what is
+    /// hopeless.
+    fn find(
+        &mut self,
+        claim: &Claim<'_>,
+        forms: &[(Dialect, &Form)],
+        is_hopeless: impl Fn(Ambiguities) -> bool,
+    ) -> (Ambiguities, Option<usize>) {
+        let is_first = self.texts.is_empty();
+        let (found, text) = self.texts.next(forms);
+        let Some(text) = text.filter(|_| !is_hopeless(found)) else { return (found, None) };
+        let is_it =
+            |at: usize, tag: &Tag| self.live.get(at).is_some_and(|(_, key)| fits(claim, tag, key));
+        let at = self.texts.find(&text, &self.keyed, is_first, is_it);
+        (found, at.and_then(|at| self.live.get(at)).map(|(position, _)| *position))
+    }
+}
+
+/// Whether no form will do for a request in which the first one finds this.
+fn is_hopeless(found: Ambiguities, forms: &[(Dialect, &Form)], policy: Policy) -> bool {
+    let never = |form: &Form| {
+        let refused = policy.refused(form.refuses);
+        match form.query.is_some() || refused.contains(Ambiguities::UNSIGNED_QUERY) {
+            true => refused & Ambiguities::FOUND_BY_ALL,
+            false => refused & (Ambiguities::FOUND_BY_ALL - Ambiguities::QUERY_FOUND_BY_ALL),
+        }
+    };
+    !forms.iter().fold(found, |left, (_, form)| left & never(form)).is_empty()
 }
 
 /// Whether a claim has the signature that a key makes, and the security token that belongs
@@ -136,36 +186,6 @@ fn fits(claim: &Claim<'_>, tag: &Tag, key: &VerifyingKey) -> bool {
     let token = claim.security_token.as_deref().unwrap_or_default();
     claim.signature.is_some_and(|claimed| claimed.matches(tag))
         && key.token().is_none_or(|expected| same_text(expected.as_bytes(), token))
-}
-
-/// What was written under the forms that were tried.
-#[derive(Default)]
-struct Texts {
-    bytes: Vec<u8>,
-    /// Where each ends.
-    ends: SmallVec<[usize; 16]>,
-}
-
-impl Texts {
-    /// Writes what is signed under a form. Says what is ambiguous, and lends the text if
-    /// none of those before is the same.
-    fn add(
-        &mut self,
-        terms: &Terms<'_>,
-        head: &Head<'_>,
-        form: &Form,
-    ) -> (Ambiguities, Option<&[u8]>) {
-        let start = self.bytes.len();
-        let found = terms.write_text(head, form, &mut self.bytes);
-        let (before, text) = self.bytes.split_at(start);
-        let starts = [0].iter().chain(&self.ends);
-        if starts.zip(&self.ends).any(|(start, end)| before[*start..*end] == *text) {
-            self.bytes.truncate(start);
-            return (found, None);
-        }
-        self.ends.push(self.bytes.len());
-        (found, Some(&self.bytes[start..]))
-    }
 }
 
 #[cfg(test)]
@@ -187,12 +207,12 @@ mod tests {
         coverage::list_documented(&head, &mut list);
         let scheme = [Scheme::Fc, Scheme::Acs3HmacSha256, Scheme::Acs][family as usize];
         let terms = Terms::of(scheme, &list, None);
-        let mut texts = Texts::default();
+        let mut texts = Texts::of(terms, &head);
         let mut different = Vec::new();
-        for (_, form) in Dialects::all().forms(family) {
+        for (dialect, form) in Dialects::all().forms(family) {
             let mut text = Vec::new();
             terms.write_text(&head, form, &mut text);
-            let is_new = texts.add(&terms, &head, form).1.is_some();
+            let is_new = texts.next(&[(dialect, form)]).1.is_some();
             assert_eq!(is_new, !different.contains(&text), "{target}");
             if is_new {
                 different.push(text);

@@ -14,6 +14,10 @@ pub const DEFAULT_MAX_HEADERS_LEN: usize = 32 * 1024;
 /// Limits how many names `SignedHeaders` may have by default.
 pub const DEFAULT_MAX_SIGNED_HEADERS: usize = 100;
 
+/// How many parameters a query may have at least, and so by default: as many with a name and a
+/// value as fit into the 4 KiB that an HTTP trigger takes.
+const PARAMETERS: usize = 1024;
+
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) target_len: usize,
@@ -43,6 +47,11 @@ impl Limits {
         let target_len = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
         within("the length of path and query", target_len, self.target_len, "bytes")?;
         within("the length of all headers", head.headers_len, self.headers_len, "bytes")?;
+        // A shorter target cannot have that many.
+        if target_len > PARAMETERS {
+            let most = PARAMETERS.max(self.target_len / 16);
+            within("the number of parameters", parameters(head), most, "parameters")?;
+        }
         let authorization = head.authorization.text();
         // A shorter text cannot have that many semicolons.
         if authorization.len() < self.signed_headers {
@@ -51,4 +60,11 @@ impl Limits {
         let signed = memchr::memchr_iter(b';', authorization).count() + 1;
         within("the number of signed headers", signed, self.signed_headers, "names")
     }
+}
+
+/// How many parameters there are, whatever cuts them from each other.
+#[cold]
+fn parameters(head: &Head<'_>) -> usize {
+    let ends = |byte| memchr::memchr_iter(byte, head.query()).count();
+    ends(b'&') + ends(b';') + 1
 }

@@ -235,6 +235,9 @@ impl<K> Verifier<K> {
     }
 
     /// Refuses longer targets (path and query), in bytes, in place of those over 16 KiB.
+    ///
+    /// A query has 1 024 parameters at the most, which are as many as fit into the 4 KiB that an
+    /// HTTP trigger takes with a name and a value; or one for 16 bytes of a longer limit.
     #[must_use]
     pub fn with_max_target_len(mut self, len: usize) -> Self {
         self.limits.target_len = len;
