@@ -7,6 +7,7 @@
 mod shapes;
 
 use shapes::hostile;
+use std::cmp::Reverse;
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
             }
         }
     }
-    rows.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+    rows.sort_unstable_by_key(|(time, ..)| Reverse(*time));
     let over = rows.iter().filter(|(time, ..)| *time > LIMIT).count();
     for (time, name, verdict) in rows.iter().take(over.max(60)) {
         println!("{:>8.1} µs  {name}  {verdict}", time.as_secs_f64() * 1e6);

@@ -6,8 +6,9 @@ use http::header::HeaderValue;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
+use zeroize::Zeroizing;
 
 /// An access key to sign with: its id, its secret and, for temporary ones, the
 /// security token that STS gave with them.
@@ -104,7 +105,7 @@ impl fmt::Debug for Credentials {
 /// when the last one is dropped. `Debug` prints nothing of it.
 #[derive(Clone)]
 pub struct VerifyingKey {
-    keyed: Arc<Keyed>,
+    secret: Arc<Secret>,
     token: Option<HeaderValue>,
     not_after: Option<SystemTime>,
 }
@@ -120,18 +121,19 @@ impl VerifyingKey {
     }
 
     fn named(name: &str, secret: &str) -> Result<Self, Error> {
-        let rule = if secret.is_empty() {
-            "must not be empty"
-        } else if secret.chars().any(|char| char.is_whitespace() || char.is_control()) {
-            "must not contain white space or control characters"
-        } else {
-            return Ok(Self {
-                keyed: Arc::new(Keyed::new(secret.as_bytes())),
-                token: None,
-                not_after: None,
-            });
-        };
-        Err(Error::new(ErrorKind::InvalidAccessKeySecret, format!("{name} {rule}")))
+        check_secret(name, secret)?;
+        Ok(Self::of(Secret::prepared(secret)))
+    }
+
+    /// The same, but made ready when it is first used: it may be one of a million.
+    #[cfg(feature = "key-file")]
+    pub(crate) fn prepared_when_used(secret: &str) -> Result<Self, Error> {
+        check_secret("the access key secret", secret)?;
+        Ok(Self::of(Secret::prepared_when_used(secret)))
+    }
+
+    fn of(secret: Secret) -> Self {
+        Self { secret: Arc::new(secret), token: None, not_after: None }
     }
 
     /// Makes it one of a temporary access key: requests must carry this token.
@@ -170,7 +172,12 @@ impl VerifyingKey {
     }
 
     pub(crate) fn keyed(&self) -> &Keyed {
-        &self.keyed
+        self.secret.keyed()
+    }
+
+    #[cfg(all(test, feature = "key-file"))]
+    pub(crate) fn is_prepared(&self) -> bool {
+        self.secret.keyed.get().is_some()
     }
 
     pub(crate) fn token(&self) -> Option<&HeaderValue> {
@@ -179,6 +186,40 @@ impl VerifyingKey {
 
     pub(crate) fn is_live(&self, now: SystemTime) -> bool {
         self.not_after.is_none_or(|end| now < end)
+    }
+}
+
+/// Checks that a text can be a secret.
+fn check_secret(name: &str, secret: &str) -> Result<(), Error> {
+    let rule = if secret.is_empty() {
+        "must not be empty"
+    } else if secret.chars().any(|char| char.is_whitespace() || char.is_control()) {
+        "must not contain white space or control characters"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorKind::InvalidAccessKeySecret, format!("{name} {rule}")))
+}
+
+/// A secret that is made ready, or will be.
+struct Secret {
+    /// Nothing once it is not needed.
+    text: Zeroizing<Box<[u8]>>,
+    keyed: OnceLock<Keyed>,
+}
+
+impl Secret {
+    fn prepared(text: &str) -> Self {
+        Self { text: Zeroizing::default(), keyed: Keyed::new(text.as_bytes()).into() }
+    }
+
+    #[cfg(feature = "key-file")]
+    fn prepared_when_used(text: &str) -> Self {
+        Self { text: Zeroizing::new(text.as_bytes().into()), keyed: OnceLock::new() }
+    }
+
+    fn keyed(&self) -> &Keyed {
+        self.keyed.get_or_init(|| Keyed::new(&self.text))
     }
 }
 

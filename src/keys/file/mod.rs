@@ -1,17 +1,17 @@
+mod json;
+
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind};
-use crate::protocol::date::{from_unix, parse_acs_date};
-use crate::protocol::key::access_key_id;
+use crate::protocol::date::from_unix;
 use crate::protocol::{KeyStore, KeyStoreError, Keys, VerifyingKey};
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 use zeroize::Zeroizing;
 
@@ -76,11 +76,18 @@ use zeroize::Zeroizing;
 ///
 /// - A lookup that comes a check interval or more after the file was last looked at, looks at
 ///   its times, its length and, on Unix, its inode, and reads it if one of them is another.
-///   Without lookups nothing is read, and there is no thread.
-/// - The one lookup that reads answers by what it read. The others do not wait for it: they
-///   answer by the keys from before, until they are a second older than the interval. From
-///   then on they wait. So a secret that was taken out of the file verifies for the check
-///   interval and one second at the most, even in a process that was idle until then.
+///   Without lookups nothing is read.
+/// - The one lookup that reads a file of up to 256 KiB, some 4 000 keys, answers by what it read.
+///   The others do not wait for it: they answer by the keys from before, until they are a second
+///   older than the interval. From then on they wait. So a secret that was taken out of the file
+///   verifies for the check interval and one second at the most, even in a process that was idle
+///   until then.
+/// - A larger file is read by a thread of its own, and lookups go on with the keys from before until
+///   that is done. They wait only where nobody looked at the file for the check interval and a
+///   second, or for twice as long as reading it took the last time, if that is longer. So there a
+///   secret that was taken out verifies for the check interval and three times as long as reading
+///   takes, at the most; that is some seconds for a million keys.
+/// - A secret is made ready for HMAC when it is first used.
 /// - A file that is gone, cannot be read or breaks a rule leaves the last good keys in use,
 ///   all of them, for as long as that lasts. [`KeyFile::last_error`] has the reason, and it is
 ///   read again after each interval.
@@ -104,14 +111,22 @@ struct Shared {
     read: Mutex<Option<Stamp>>,
     /// When the file was last looked at, in nanoseconds after it was opened.
     checked: AtomicU64,
+    /// How long reading it took, in nanoseconds.
+    took: AtomicU64,
+    /// Whether a thread reads it.
+    is_read_behind: AtomicBool,
     opened: Instant,
     last_error: Mutex<Option<Arc<Error>>>,
 }
 
 type Table = HashMap<String, Arc<[VerifyingKey]>, foldhash::fast::RandomState>;
 
-/// How much older than the interval keys may be while another lookup reads the file.
+/// How much later than after the interval the file may be looked at, at least, for lookups to go on
+/// with the keys from before while it is read.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long a file is that lookups do not wait for, in bytes.
+const LARGE: u64 = 256 * 1024;
 
 impl KeyFile {
     /// Reads the file. It is looked at again each second, while there are lookups.
@@ -124,11 +139,14 @@ impl KeyFile {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let (path, opened) = (path.into(), Instant::now());
         let (keys, stamp) = read(&path)?;
+        let took = AtomicU64::new(nanos(opened.elapsed()));
         let shared = Shared {
             path,
             keys: RwLock::new(keys),
             read: Mutex::new(stamp),
             checked: AtomicU64::new(0),
+            took,
+            is_read_behind: AtomicBool::new(false),
             opened,
             last_error: Mutex::new(None),
         };
@@ -151,29 +169,29 @@ impl KeyFile {
         self.shared.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Looks at the file, when it is time and no other lookup does.
+    /// Looks at the file, when it is time and nobody else does.
     fn check(&self) {
         let age = self.shared.age();
-        if age < self.check_interval {
+        if age < self.check_interval || self.shared.is_read_behind.load(Ordering::Acquire) {
             return;
         }
-        let mut stamp = match self.shared.read.try_lock() {
+        let stamp = match self.shared.read.try_lock() {
             Ok(stamp) => stamp,
             Err(TryLockError::Poisoned(error)) => error.into_inner(),
-            Err(TryLockError::WouldBlock) if age < self.check_interval.saturating_add(GRACE) => {
-                return;
-            }
-            Err(TryLockError::WouldBlock) => {
-                self.shared.read.lock().unwrap_or_else(PoisonError::into_inner)
-            }
+            Err(TryLockError::WouldBlock) if !self.is_late(age) => return,
+            Err(TryLockError::WouldBlock) => self.shared.lock(),
         };
         // Another lookup may have done so since.
-        if self.shared.age() >= self.check_interval {
-            let now = self.shared.opened.elapsed();
-            self.shared.reload(&mut stamp);
-            let nanos = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-            self.shared.checked.store(nanos, Ordering::Release);
+        let age = self.shared.age();
+        if age >= self.check_interval {
+            self.shared.look(stamp, self.is_late(age));
         }
+    }
+
+    /// Whether the file is looked at so late that keys may be too old to go on with.
+    fn is_late(&self, age: Duration) -> bool {
+        let took = Duration::from_nanos(self.shared.took.load(Ordering::Acquire));
+        age >= self.check_interval.saturating_add(GRACE.max(took.saturating_mul(2)))
     }
 }
 
@@ -184,14 +202,51 @@ impl Shared {
         self.opened.elapsed().saturating_sub(checked)
     }
 
-    fn reload(&self, stamp: &mut Option<Stamp>) {
-        let same =
-            |read: &Stamp| fs::metadata(&self.path).is_ok_and(|now| *read == Stamp::of(&now));
-        if stamp.as_ref().is_some_and(same) {
-            return;
+    fn lock(&self) -> MutexGuard<'_, Option<Stamp>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the file again if it has changed; behind the caller if it is large, unless it is
+    /// late.
+    fn look(self: &Arc<Self>, mut stamp: MutexGuard<'_, Option<Stamp>>, is_late: bool) {
+        let metadata = fs::metadata(&self.path).ok();
+        let now = metadata.as_ref().map(Stamp::of);
+        let begun = self.opened.elapsed();
+        if now.is_none() || *stamp != now {
+            let is_large = metadata.is_some_and(|metadata| metadata.len() > LARGE);
+            if is_large && !is_late && self.read_behind(begun) {
+                return;
+            }
+            self.reload(&mut stamp);
         }
+        self.looked(begun);
+    }
+
+    /// Has a thread read the file. Returns whether there is one.
+    fn read_behind(self: &Arc<Self>, begun: Duration) -> bool {
+        self.is_read_behind.store(true, Ordering::Release);
+        let shared = Arc::clone(self);
+        let thread = thread::Builder::new().name("key-file".to_owned()).spawn(move || {
+            let _done = Done(&shared.is_read_behind);
+            shared.reload(&mut shared.lock());
+            shared.looked(begun);
+        });
+        if thread.is_err() {
+            self.is_read_behind.store(false, Ordering::Release);
+        }
+        thread.is_ok()
+    }
+
+    /// Takes note of when the file was looked at.
+    fn looked(&self, at: Duration) {
+        self.checked.store(nanos(at), Ordering::Release);
+    }
+
+    fn reload(&self, stamp: &mut Option<Stamp>) {
+        let begun = Instant::now();
         let error = match read(&self.path) {
             Ok((keys, now)) => {
+                self.took.store(nanos(begun.elapsed()), Ordering::Release);
                 *stamp = now;
                 let mut current = self.keys.write().unwrap_or_else(PoisonError::into_inner);
                 let old = std::mem::replace(&mut *current, keys);
@@ -206,6 +261,19 @@ impl Shared {
             }
         };
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Says that a thread is done, however it ends.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 
@@ -273,7 +341,7 @@ fn read(path: &Path) -> Result<(Table, Option<Stamp>), Error> {
     };
     let (text, stamp) =
         read_bytes(path).map_err(|error| about(format!("cannot be read: {error}")))?;
-    let keys = parse(&text).map_err(about)?;
+    let keys = json::parse(&text).map_err(about)?;
     Ok((keys, stamp.is_settled().then_some(stamp)))
 }
 
@@ -299,155 +367,69 @@ fn read_bytes(path: &Path) -> io::Result<(Zeroizing<Vec<u8>>, Stamp)> {
     Err(io::Error::new(io::ErrorKind::ResourceBusy, "it changes while it is being read"))
 }
 
-/// Makes keys of the text of a file; the error is the rule it breaks, without the file.
-///
-/// What serde_json says of values is not passed on: it quotes them.
-fn parse(text: &[u8]) -> Result<Table, String> {
-    // A byte order mark, as some editors write it.
-    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-    let json = serde_json::from_slice(text).map_err(|error| {
-        let what = if error.is_eof() { "ends too early" } else { "is not JSON" };
-        format!("{what}: line {}, column {}", error.line(), error.column())
-    })?;
-    let Json::Object(access_keys) = json else {
-        return Err("must be an object of access key ids and their secrets".to_owned());
-    };
-    let mut table = Table::default();
-    for ((id, value), number) in access_keys.into_iter().zip(1..) {
-        if access_key_id(id.as_bytes()).is_none() {
-            // It may be the secret, in the place of an id.
-            let rule =
-                "an id must be 1 to 256 visible ASCII characters other than ':', ',' and '='";
-            return Err(format!("access key {number}: {rule}"));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key file that is large, and whose first access key is this one.
+    fn write(path: &Path, id: &str) {
+        let more: Vec<_> = (0..20_000).map(|number| format!(r#""{number}": "secret""#)).collect();
+        let text = format!(r#"{{ "{id}": "secret", {} }}"#, more.join(","));
+        assert!(text.len() as u64 > LARGE);
+        // As a whole, under the name of another one.
+        let new = path.with_extension("new");
+        fs::write(&new, text).unwrap();
+        fs::rename(&new, path).unwrap();
+    }
+
+    fn has(keys: &KeyFile, id: &str) -> bool {
+        !keys.lookup(id).unwrap().as_slice().is_empty()
+    }
+
+    #[test]
+    fn lookups_go_on_with_the_old_keys_while_a_large_file_is_read() {
+        let name = format!("tower-fc-large-keys-{}.json", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        write(&path, "old");
+        let keys = KeyFile::open(&path).unwrap().with_check_interval(Duration::ZERO);
+        write(&path, "new");
+        // A thread is to read the file, and cannot yet.
+        let stamp = keys.shared.lock();
+        keys.shared.read_behind(keys.shared.opened.elapsed());
+        for _ in 0..1_000 {
+            assert!(has(&keys, "old") && !has(&keys, "new"));
         }
-        match table.entry(id) {
-            Entry::Occupied(entry) => {
-                return Err(format!("access key {:?}: is in the file twice", entry.key()));
-            }
-            Entry::Vacant(entry) => {
-                let keys = secrets(value).map_err(|(number, rule)| {
-                    let number = number.map_or(String::new(), |number| format!(", entry {number}"));
-                    format!("access key {:?}{number}: {rule}", entry.key())
-                })?;
-                entry.insert(keys);
-            }
+        drop(stamp);
+        while keys.shared.is_read_behind.load(Ordering::Acquire) {
+            thread::yield_now();
         }
-    }
-    Ok(table)
-}
-
-/// The error has the number of the entry in a list, from 1.
-fn secrets(value: Json) -> Result<Arc<[VerifyingKey]>, (Option<usize>, String)> {
-    match value {
-        Json::List(list) if list.is_empty() => Err((None, "has no secret".to_owned())),
-        Json::List(list) => {
-            let numbered = list.into_iter().zip(1..);
-            numbered
-                .map(|(json, number)| secret(json).map_err(|rule| (Some(number), rule)))
-                .collect()
+        assert!(has(&keys, "new") && !has(&keys, "old"));
+        // A lookup begins that by itself, and is answered at once; the end comes.
+        write(&path, "newer");
+        while !has(&keys, "newer") {
+            thread::yield_now();
         }
-        one => Ok(Arc::new([secret(one).map_err(|rule| (None, rule))?])),
-    }
-}
-
-fn secret(value: Json) -> Result<VerifyingKey, String> {
-    let fields = match value {
-        Json::Text(secret) => {
-            return VerifyingKey::new(&*secret).map_err(|error| error.to_string());
+        assert!(!has(&keys, "new") && keys.last_error().is_none());
+        // A caller that may wait is answered by what the file says.
+        write(&path, "newest");
+        while keys.shared.is_read_behind.load(Ordering::Acquire) {
+            thread::yield_now();
         }
-        Json::Object(fields) => fields,
-        Json::List(_) | Json::Other => {
-            return Err("must be a secret as text, an object, or a list of these".to_owned());
-        }
-    };
-    let names = ["secret", "security_token", "not_after"];
-    let mut found: [Option<Zeroizing<String>>; 3] = [None, None, None];
-    for (name, value) in fields {
-        // It is not quoted: it may be a secret, where a name should be.
-        let Some(at) = names.iter().position(|known| *known == name) else {
-            return Err(format!("has a field other than {}", names.join(", ")));
-        };
-        let Json::Text(text) = value else {
-            return Err(format!("{name} must be text"));
-        };
-        if found[at].replace(text).is_some() {
-            return Err(format!("has {name} twice"));
-        }
-    }
-    let [secret, token, not_after] = found;
-    let secret = secret.ok_or("has no secret")?;
-    let mut key = VerifyingKey::new(&*secret).map_err(|error| error.to_string())?;
-    if let Some(token) = token {
-        key = key.with_security_token(&*token).map_err(|error| error.to_string())?;
-    }
-    if let Some(time) = not_after {
-        let time = parse_acs_date(time.as_bytes())
-            .ok_or("not_after must be a time in UTC, as 2026-11-21T17:57:00Z is")?;
-        key = key.with_not_after(time);
-    }
-    Ok(key)
-}
-
-/// Any JSON, with the names of objects as often as they are there.
-enum Json {
-    Text(Zeroizing<String>),
-    List(Vec<Json>),
-    Object(Vec<(String, Json)>),
-    Other,
-}
-
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyJson)
-    }
-}
-
-struct AnyJson;
-
-impl<'de> Visitor<'de> for AnyJson {
-    type Value = Json;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
+        keys.shared.look(keys.shared.lock(), true);
+        assert!(has(&keys, "newest"));
+        fs::remove_file(&path).unwrap();
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-        Ok(Json::Text(Zeroizing::new(text.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Json, A::Error> {
-        let mut list = Vec::new();
-        while let Some(value) = access.next_element()? {
-            list.push(value);
-        }
-        Ok(Json::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Json, A::Error> {
-        let mut fields = Vec::new();
-        while let Some(field) = access.next_entry()? {
-            fields.push(field);
-        }
-        Ok(Json::Object(fields))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
-        Ok(Json::Other)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
-        Ok(Json::Other)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Json, E> {
-        Ok(Json::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
-        Ok(Json::Other)
-    }
-
-    fn visit_unit<E>(self) -> Result<Json, E> {
-        Ok(Json::Other)
+    #[test]
+    fn a_key_is_made_ready_when_it_is_first_used() {
+        let name = format!("tower-fc-lazy-keys-{}.json", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::write(&path, r#"{ "a": "secret", "b": "other" }"#).unwrap();
+        let keys = KeyFile::open(&path).unwrap();
+        let is_ready = |id: &str| keys.lookup(id).unwrap().as_slice()[0].is_prepared();
+        assert!(!is_ready("a") && !is_ready("b"));
+        keys.lookup("a").unwrap().as_slice()[0].keyed();
+        assert!(is_ready("a") && !is_ready("b"));
+        fs::remove_file(&path).unwrap();
     }
 }
