@@ -27,7 +27,7 @@ const VERSION: &str = concat!(
 /// ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN (optional), or of the default
 /// profile, whichever is there first.
 #[derive(Parser)]
-#[command(name = "fcurl", version = VERSION, args_override_self = true)]
+#[command(name = "fcurl", version, long_version = VERSION, args_override_self = true)]
 pub(crate) struct Args {
     /// Where to send the request: [http[s]://]host[:port][/path][?query].
     #[arg(required_unless_present_any = ["completions", "man"])]

@@ -35,7 +35,7 @@ pub(crate) struct Connection {
 /// Connects to where a URL says, within a time.
 pub(crate) async fn connect(
     url: &Url,
-    config: &Arc<ClientConfig>,
+    config: Option<&Arc<ClientConfig>>,
     limit: Option<Duration>,
 ) -> Result<Connection, Failure> {
     let Some(limit) = limit else { return connect_to(url, config).await };
@@ -46,7 +46,7 @@ pub(crate) async fn connect(
     timeout(limit, connect_to(url, config)).await.map_err(timed_out)?
 }
 
-async fn connect_to(url: &Url, config: &Arc<ClientConfig>) -> Result<Connection, Failure> {
+async fn connect_to(url: &Url, config: Option<&Arc<ClientConfig>>) -> Result<Connection, Failure> {
     // Addresses have brackets where a name has none.
     let host = url.host.trim_start_matches('[').trim_end_matches(']');
     let unresolved = || Failure::new(Exit::Resolve, format!("Could not resolve host: {host}"));
@@ -72,10 +72,10 @@ async fn connect_to(url: &Url, config: &Arc<ClientConfig>) -> Result<Connection,
         connected,
         secured: connected,
     };
-    if !url.is_https {
+    let Some(config) = config else {
         connection.stream = Box::pin(stream);
         return Ok(connection);
-    }
+    };
     let name = ServerName::try_from(host.to_owned()).map_err(|_| unresolved())?;
     let stream = TlsConnector::from(config.clone()).connect(name, stream).await;
     let stream = stream.map_err(|error| crate::tls::failure(&error))?;

@@ -78,7 +78,7 @@ async fn run(args: &Args, report: &mut Report) -> Result<(), Failure> {
         }
         Some((format, None)) => Some(format.to_owned()),
     };
-    let transfer = Transfer::new(args, &key, &way)?;
+    let transfer = Transfer::new(args, &key, &way, draft.url.is_https)?;
     let result = match args.max_time {
         None => transfer.run(draft, report).await,
         Some(limit) => match tokio::time::timeout(limit, transfer.run(draft, report)).await {

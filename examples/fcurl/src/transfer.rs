@@ -29,12 +29,19 @@ pub(crate) struct Transfer<'a> {
     args: &'a Args,
     key: &'a Key,
     way: &'a Way,
-    config: Arc<ClientConfig>,
+    /// Where there is TLS: a redirect does not change that.
+    config: Option<Arc<ClientConfig>>,
 }
 
 impl<'a> Transfer<'a> {
-    pub(crate) fn new(args: &'a Args, key: &'a Key, way: &'a Way) -> Result<Self, Failure> {
-        Ok(Self { args, key, way, config: tls::config(args)? })
+    pub(crate) fn new(
+        args: &'a Args,
+        key: &'a Key,
+        way: &'a Way,
+        is_https: bool,
+    ) -> Result<Self, Failure> {
+        let config = is_https.then(|| tls::config(args)).transpose()?;
+        Ok(Self { args, key, way, config })
     }
 
     /// Sends a draft, follows redirects if that is asked for, and writes the answer down.
@@ -96,7 +103,7 @@ impl<'a> Transfer<'a> {
         report.scheme = if draft.url.is_https { "HTTPS" } else { "HTTP" };
         let limit = self.args.connect_timeout;
         self.note(&format!("Connecting to {}", draft.url.authority()));
-        let connection = progress.during(connect(&draft.url, &self.config, limit)).await?;
+        let connection = progress.during(connect(&draft.url, self.config.as_ref(), limit)).await?;
         self.connected(&connection, report);
         let head = send::fitted(head, &connection, self.args.http2_prior_knowledge);
         self.sending(&head, &hidden, report);
