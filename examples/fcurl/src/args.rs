@@ -12,7 +12,7 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 use tower_fc::Scheme;
 use tower_fc::digest::{DigestHeader, Md5Encoding};
-use tower_fc::protocol::parse_acs_date;
+use tower_fc::protocol::{Ambiguity, parse_acs_date};
 
 const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -91,6 +91,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NONCE", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "", help_heading = "Signing")]
     pub(crate) nonce: Option<String>,
+
+    /// Sign what can be read in this other way too, which the error names. A server has to let it
+    /// through as well.
+    #[arg(long, value_name = "AMBIGUITY", value_parser = ambiguities(), help_heading = "Signing")]
+    pub(crate) allow: Vec<Ambiguity>,
 
     /// Sign as of this time: 2026-11-21T17:57:00Z, or seconds since 1970.
     #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
@@ -371,6 +376,15 @@ fn schemes() -> impl clap::builder::TypedValueParser<Value = Scheme> {
     let of_headers = Scheme::ALL.iter().filter(|scheme| **scheme != Scheme::FcPresigned);
     PossibleValuesParser::new(of_headers.map(|scheme| scheme.name()))
         .try_map(|name| Scheme::from_str(&name))
+}
+
+/// By the names that errors have for them.
+fn ambiguities() -> impl clap::builder::TypedValueParser<Value = Ambiguity> {
+    let name = |ambiguity: &Ambiguity| format!("{ambiguity:?}");
+    PossibleValuesParser::new(Ambiguity::ALL.iter().map(name)).try_map(move |text| {
+        let mut all = Ambiguity::ALL.iter().copied();
+        all.find(|ambiguity| name(ambiguity) == text).ok_or("has another name")
+    })
 }
 
 fn whole_seconds(text: &str) -> Result<Duration, &'static str> {

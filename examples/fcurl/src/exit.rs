@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use tower_fc::protocol::Ambiguity;
 
 /// The exit codes of curl that fcurl has, with its meanings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub(crate) enum Exit {
     Certificate = 60,
     Encoding = 61,
     CaFile = 77,
+    Http2Stream = 92,
 }
 
 /// Why the program ends without success. Its text has no secret in it.
@@ -73,6 +75,11 @@ impl fmt::Display for Failure {
 /// What the library refuses, it refuses before anything is sent.
 impl From<tower_fc::error::Error> for Failure {
     fn from(error: tower_fc::error::Error) -> Self {
-        Self::usage(error.to_string())
+        // What is a setting there is a flag here.
+        let flag = |text: String, ambiguity: &Ambiguity| {
+            let setting = format!("with_insecure_allowance(Ambiguity::{ambiguity:?})");
+            text.replace(&setting, &format!("--allow {ambiguity:?}"))
+        };
+        Self::usage(Ambiguity::ALL.iter().fold(error.to_string(), flag))
     }
 }

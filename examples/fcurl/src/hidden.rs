@@ -12,37 +12,39 @@ use tower_fc::headers::{QUERY_SECURITY_TOKEN, QUERY_SIGNATURE};
 use zeroize::Zeroizing;
 
 /// Texts that are not shown, and what is shown in their place.
-#[derive(Default)]
-pub(crate) struct Hidden(Vec<(Zeroizing<String>, &'static str)>);
+pub(crate) struct Hidden {
+    texts: Vec<(Zeroizing<String>, &'static str)>,
+    reveal: bool,
+}
 
 impl Hidden {
-    /// Of a signed request, nothing where it is to be revealed.
-    pub(crate) fn of(head: &Parts, key: &Key, reveal: bool) -> Self {
-        let mut hidden = Self::default();
-        if reveal {
-            return hidden;
-        }
-        hidden.hide(key.token.as_ref().map(|token| token.as_str()), "<security token>");
-        hidden.hide(signature(&head.headers), "<signature>");
+    /// Nothing yet, and never anything where all is to be revealed.
+    pub(crate) fn new(reveal: bool) -> Self {
+        Self { texts: Vec::new(), reveal }
+    }
+
+    /// Hides what is secret of a signed request, from now on.
+    pub(crate) fn add(&mut self, head: &Parts, key: &Key) {
+        self.hide(key.token.as_ref().map(|token| token.as_str()), "<security token>");
+        self.hide(signature(&head.headers), "<signature>");
         for pair in head.uri.query().unwrap_or_default().split('&') {
             match pair.split_once('=') {
-                Some((QUERY_SECURITY_TOKEN, value)) => hidden.hide(Some(value), "<security token>"),
-                Some((QUERY_SIGNATURE, value)) => hidden.hide(Some(value), "<signature>"),
+                Some((QUERY_SECURITY_TOKEN, value)) => self.hide(Some(value), "<security token>"),
+                Some((QUERY_SIGNATURE, value)) => self.hide(Some(value), "<signature>"),
                 _ => {}
             }
         }
-        hidden
     }
 
     fn hide(&mut self, secret: Option<&str>, shown: &'static str) {
-        if let Some(secret) = secret.filter(|secret| !secret.is_empty()) {
-            self.0.push((Zeroizing::new(secret.to_owned()), shown));
+        if let Some(secret) = secret.filter(|secret| !secret.is_empty() && !self.reveal) {
+            self.texts.push((Zeroizing::new(secret.to_owned()), shown));
         }
     }
 
     /// A text as it may be shown.
     pub(crate) fn redact(&self, text: &str) -> String {
-        self.0
+        self.texts
             .iter()
             .fold(text.to_owned(), |text, (secret, shown)| text.replace(secret.as_str(), shown))
     }

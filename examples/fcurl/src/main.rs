@@ -34,7 +34,7 @@ use transfer::Transfer;
 
 fn main() -> ExitCode {
     let args = Args::of_process();
-    let mut report = Report::new(args.url());
+    let mut report = Report::new(args.url(), args.reveal);
     let result = start(&args, &mut report);
     if let Err(failure) = &result {
         report.exit = failure.code();
@@ -64,11 +64,12 @@ async fn run(args: &Args, report: &mut Report) -> Result<(), Failure> {
     let way = sign::Way::new(args, &key)?;
     if args.dry_run || args.print_curl {
         let signed = way.sign(&draft).await?;
-        let hidden = Hidden::of(&signed.head, &key, args.reveal);
-        let curl = curl_line::line(&signed, &draft, &hidden);
+        report.hidden.add(&signed.head, &key);
+        let hidden = &report.hidden;
+        let curl = curl_line::line(&signed, &draft, hidden);
         return print(&match args.print_curl {
             true => curl,
-            false => explanation(&signed, &hidden) + "\n# curl\n" + &curl,
+            false => explanation(&signed, hidden) + "\n# curl\n" + &curl,
         });
     }
     let format = match args.write_out.as_deref().map(|format| (format, format.strip_prefix('@'))) {

@@ -1,6 +1,7 @@
 //! What became of a transfer, and `-w`, which prints it.
 
 use crate::exit::Failure;
+use crate::hidden::Hidden;
 use http::{HeaderMap, StatusCode, Version};
 use serde_json::{Value, json};
 use std::io::Write as _;
@@ -9,6 +10,8 @@ use std::time::{Duration, Instant};
 
 /// All that `-w` knows.
 pub(crate) struct Report {
+    /// What of the requests is not shown, also where a server repeats it.
+    pub(crate) hidden: Hidden,
     pub(crate) started: Instant,
     pub(crate) url: String,
     /// The one that was called in the end, without its signature.
@@ -39,9 +42,10 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(url: &str) -> Self {
+    pub(crate) fn new(url: &str, reveal: bool) -> Self {
         let zero = Duration::ZERO;
         Self {
+            hidden: Hidden::new(reveal),
             started: Instant::now(),
             url: url.to_owned(),
             url_effective: url.to_owned(),
@@ -172,7 +176,7 @@ impl Report {
         let mut text = String::new();
         let mut is_error = false;
         let print = |text: &mut String, is_error: bool| {
-            let text = std::mem::take(text);
+            let text = self.hidden.redact(&std::mem::take(text));
             let mut out = std::io::stdout();
             match is_error {
                 true => std::io::stderr().write_all(text.as_bytes()),

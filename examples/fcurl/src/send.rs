@@ -80,12 +80,19 @@ pub(crate) fn failure(error: &hyper::Error) -> Failure {
     if error.is_parse() {
         return Failure::new(Exit::UnsupportedProtocol, with_detail("Received no HTTP/1.1"));
     }
+    let http2 = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
+    if http2.is_some_and(h2::Error::is_reset) {
+        return Failure::new(
+            Exit::Http2Stream,
+            with_detail("HTTP/2 stream was not closed cleanly"),
+        );
+    }
     match io_kind(error) {
         Some(io::ErrorKind::UnexpectedEof) => {
             Failure::new(Exit::Partial, "transfer closed with outstanding read data remaining")
         }
         Some(io::ErrorKind::BrokenPipe) => Failure::new(Exit::Send, with_detail("Send failure")),
         Some(_) => Failure::new(Exit::Receive, with_detail("Recv failure")),
-        None => Failure::new(Exit::Http2, with_detail("HTTP/2 or HTTP/1.1 error")),
+        None => Failure::new(Exit::Http2, with_detail("HTTP/2 error")),
     }
 }

@@ -40,9 +40,16 @@ pub(crate) struct Signed {
 impl Way {
     pub(crate) fn new(args: &Args, key: &Key) -> Result<Self, Failure> {
         let credentials = key.credentials.clone();
+        let mut allowed = args.allow.iter().copied();
         let by = match args.presign {
-            Some(lifetime) => By::Url(Presigner::new(credentials), lifetime),
-            None => By::Headers(Signer::new(credentials).with_scheme(args.scheme)?),
+            Some(lifetime) => {
+                let presigner = Presigner::new(credentials);
+                By::Url(allowed.try_fold(presigner, Presigner::with_insecure_allowance)?, lifetime)
+            }
+            None => {
+                let signer = Signer::new(credentials).with_scheme(args.scheme)?;
+                By::Headers(allowed.try_fold(signer, Signer::with_insecure_allowance)?)
+            }
         };
         Ok(Self { by, nonce: args.nonce.clone(), at: args.at })
     }

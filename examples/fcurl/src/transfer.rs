@@ -13,9 +13,9 @@ use crate::send;
 use crate::sign::{Signed, Way};
 use crate::tls;
 use crate::upload::Upload;
-use http::Response;
 use http::header::LOCATION;
 use http::request::Parts;
+use http::{HeaderMap, Response};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -82,7 +82,8 @@ impl<'a> Transfer<'a> {
                 );
                 return Err(Failure::new(Exit::Redirects, message));
             }
-            self.note(&format!("Issue another request to this URL: '{url}', signed anew"));
+            let note = format!("Issue another request to this URL: '{url}', signed anew");
+            self.note(&report.hidden.redact(&note));
             draft.redirect(status, url);
             report.redirects += 1;
             report.redirect = report.started.elapsed();
@@ -97,7 +98,7 @@ impl<'a> Transfer<'a> {
         report: &mut Report,
     ) -> Result<Response<Incoming>, Failure> {
         let Signed { head, body, .. } = self.way.sign(draft).await?;
-        let hidden = Hidden::of(&head, self.key, self.args.reveal);
+        report.hidden.add(&head, self.key);
         report.url_effective = draft.url.to_string();
         report.method = draft.method.to_string();
         report.scheme = if draft.url.is_https { "HTTPS" } else { "HTTP" };
@@ -106,7 +107,7 @@ impl<'a> Transfer<'a> {
         let connection = progress.during(connect(&draft.url, self.config.as_ref(), limit)).await?;
         self.connected(&connection, report);
         let head = send::fitted(head, &connection, self.args.http2_prior_knowledge);
-        self.sending(&head, &hidden, report);
+        self.sending(&head, report);
         progress.to_send = body.len() as u64;
         let sent = progress.sent.clone();
         let upload = Upload::new(body, sent.clone());
@@ -117,13 +118,7 @@ impl<'a> Transfer<'a> {
         report.status = Some(response.status());
         report.version = Some(response.version());
         report.headers = response.headers().clone();
-        if self.args.verbose {
-            eprintln!("< {}", status_line(&response));
-            for (name, value) in response.headers() {
-                eprintln!("< {name}: {}", String::from_utf8_lossy(value.as_bytes()));
-            }
-            eprintln!("< ");
-        }
+        self.say("<", &status_line(&response), response.headers(), &report.hidden);
         Ok(response)
     }
 
@@ -144,19 +139,24 @@ impl<'a> Transfer<'a> {
     }
 
     /// Says what is sent. A signature is good for more than one request: it is not shown.
-    fn sending(&self, head: &Parts, hidden: &Hidden, report: &mut Report) {
+    fn sending(&self, head: &Parts, report: &mut Report) {
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let version = if head.version == http::Version::HTTP_2 { "HTTP/2" } else { "HTTP/1.1" };
         let line = format!("{} {target} {version}", head.method);
         let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
         report.request_bytes += line.len() + 4 + fields.sum::<usize>();
+        self.say(">", &line, &head.headers, &report.hidden);
+    }
+
+    /// Says a head, line by line.
+    fn say(&self, way: &str, line: &str, headers: &HeaderMap, hidden: &Hidden) {
         if self.args.verbose {
-            eprintln!("> {}", hidden.redact(&line));
-            for (name, value) in &head.headers {
+            eprintln!("{way} {}", hidden.redact(line));
+            for (name, value) in headers {
                 let value = String::from_utf8_lossy(value.as_bytes());
-                eprintln!("> {name}: {}", hidden.redact(&value));
+                eprintln!("{way} {name}: {}", hidden.redact(&value));
             }
-            eprintln!("> ");
+            eprintln!("{way} ");
         }
     }
 

@@ -172,7 +172,7 @@ where
     };
     let mut response = match head.uri.path().trim_matches('/').split_once('/') {
         Some(("status", status)) => text(status.parse().unwrap(), "as was asked for\n"),
-        Some(("redirect", status)) => {
+        Some(("redirect", status)) if status.parse::<StatusCode>().is_ok() => {
             let mut response = text(status.parse().unwrap(), "elsewhere\n");
             let to = head.uri.query().unwrap_or_default().parse().unwrap();
             response.headers_mut().insert(LOCATION, to);
@@ -188,6 +188,11 @@ where
     if head.uri.path() == "/cut" {
         response.headers_mut().insert(CONTENT_LENGTH, "10".parse().unwrap());
         *response.body_mut() = boxed(Cut(Some(Bytes::from("123"))));
+    }
+    if head.method == Method::HEAD {
+        let len = response.body().size_hint().exact().unwrap_or_default();
+        response.headers_mut().insert(CONTENT_LENGTH, len.into());
+        *response.body_mut() = boxed(Full::default());
     }
     Ok(response)
 }
