@@ -1,5 +1,7 @@
 //! A curl for signed requests.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod args;
 mod connect;
 mod curl_line;
