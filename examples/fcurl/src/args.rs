@@ -44,7 +44,7 @@ pub(crate) struct Args {
 
     /// Data to send as a form: a text, @FILE without its line ends, @- for the standard input.
     /// Several are joined by &.
-    #[arg(short, long, allow_hyphen_values = true, help_heading = "Bodies")]
+    #[arg(short, long, alias = "data-ascii", allow_hyphen_values = true, help_heading = "Bodies")]
     data: Vec<String>,
 
     /// The same, where @ means nothing.

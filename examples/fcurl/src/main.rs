@@ -2,6 +2,16 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+/// Writes a line to the standard error, whether anyone reads it or not.
+macro_rules! note {
+    ($($text:tt)*) => {
+        drop(std::io::Write::write_all(
+            &mut std::io::stderr(),
+            format!("{}\n", format_args!($($text)*)).as_bytes(),
+        ))
+    };
+}
+
 mod args;
 mod connect;
 mod curl_line;
@@ -42,7 +52,7 @@ fn main() -> ExitCode {
         report.exit = failure.code();
         report.error = failure.message().to_owned();
         if !args.silent || args.show_error {
-            eprintln!("{failure}");
+            note!("{failure}");
         }
     }
     ExitCode::from(report.exit)

@@ -54,9 +54,14 @@ impl Progress {
     fn say(&mut self) {
         if self.started.elapsed() >= PERIOD {
             self.is_begun = true;
-            eprint!("\r{}\x1b[K", self.line(self.started.elapsed()));
-            let _ = std::io::stderr().flush();
+            self.write();
         }
+    }
+
+    /// Over the line that is there, which may be longer.
+    fn write(&self) {
+        let line = format!("\r{:<70}", self.line(self.started.elapsed()));
+        let _ = std::io::stderr().write_all(line.as_bytes());
     }
 
     fn line(&self, elapsed: Duration) -> String {
@@ -81,7 +86,8 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.is_begun {
-            eprintln!("\r{}\x1b[K", self.line(self.started.elapsed()));
+            self.write();
+            note!("");
         }
     }
 }

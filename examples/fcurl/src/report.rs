@@ -206,7 +206,7 @@ impl Report {
                     "header_json" => text += &self.header_json(),
                     name => match self.text(name) {
                         Some(value) => text += &value,
-                        None => eprintln!(
+                        None => note!(
                             "fcurl: unknown --write-out variable: {name:?}; there are {}, json, \
                              header_json, stdout, stderr, onerror and %header{{NAME}}",
                             NAMES.join(", ")

@@ -151,18 +151,18 @@ impl<'a> Transfer<'a> {
     /// Says a head, line by line.
     fn say(&self, way: &str, line: &str, headers: &HeaderMap, hidden: &Hidden) {
         if self.args.verbose {
-            eprintln!("{way} {}", hidden.redact(line));
+            note!("{way} {}", hidden.redact(line));
             for (name, value) in headers {
                 let value = String::from_utf8_lossy(value.as_bytes());
-                eprintln!("{way} {name}: {}", hidden.redact(&value));
+                note!("{way} {name}: {}", hidden.redact(&value));
             }
-            eprintln!("{way} ");
+            note!("{way} ");
         }
     }
 
     fn note(&self, text: &str) {
         if self.args.verbose {
-            eprintln!("* {text}");
+            note!("* {text}");
         }
     }
 

@@ -160,6 +160,7 @@ fn it_ends_with_the_exit_code_of_curl() {
         &["-sS", "http://nowhere.invalid/"],
         &["-sS", "CLOSED"],
         &["-sS", "HTTP", "-o", "no-such-folder/file"],
+        &["-sS", "HTTP", "-o", "/dev/full"],
         &["-sS", "-T", "no-such-file", "HTTP"],
         &["-sS", "-m", "0.3", "MUTE"],
         &["-s", "-m", "0.3", "MUTE"],
@@ -219,7 +220,7 @@ fn at_the_end_it_prints_what_curl_prints() {
     compare(&[
         &[
             "-w",
-            "%{http_code} %{response_code} %{method} %{content_type}\\n%{num_headers}",
+            "%{http_code} %{response_code} %{method} %{content_type}\\n%{num_headers} %{size_header}",
             "HTTP/a",
         ],
         &[
