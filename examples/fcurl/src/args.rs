@@ -195,7 +195,7 @@ pub(crate) struct Args {
     #[arg(short = 'k', long, help_heading = "Connection")]
     pub(crate) insecure: bool,
 
-    /// The certificates to trust, in PEM, in place of the system's.
+    /// The certificates to trust, in PEM, in place of the system's. By default CURL_CA_BUNDLE.
     #[arg(long, value_name = "FILE", help_heading = "Connection")]
     pub(crate) cacert: Option<PathBuf>,
 

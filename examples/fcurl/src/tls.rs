@@ -4,7 +4,7 @@ use crate::args::Args;
 use crate::exit::{Exit, Failure};
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
@@ -29,7 +29,7 @@ pub(crate) fn config(args: &Args) -> Result<Arc<ClientConfig>, Failure> {
             .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
             .with_no_client_auth(),
         false => {
-            builder.with_root_certificates(roots(args.cacert.as_deref())?).with_no_client_auth()
+            builder.with_root_certificates(roots(file_of(args).as_deref())?).with_no_client_auth()
         }
     };
     config.alpn_protocols = match (args.http1, args.http2_prior_knowledge) {
@@ -40,7 +40,14 @@ pub(crate) fn config(args: &Args) -> Result<Arc<ClientConfig>, Failure> {
     Ok(Arc::new(config))
 }
 
-/// The certificates of a file, or else of the system (or `SSL_CERT_FILE`, `SSL_CERT_DIR`).
+/// The file that has the certificates to trust, as curl finds it.
+fn file_of(args: &Args) -> Option<PathBuf> {
+    let named = || std::env::var_os("CURL_CA_BUNDLE").filter(|file| !file.is_empty());
+    args.cacert.clone().or_else(|| named().map(PathBuf::from))
+}
+
+/// The certificates of a file, or else of the system, or of what `SSL_CERT_FILE` and `SSL_CERT_DIR`
+/// say in its place.
 fn roots(file: Option<&Path>) -> Result<RootCertStore, Failure> {
     let mut roots = RootCertStore::empty();
     let certificates = match file {

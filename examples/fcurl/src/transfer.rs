@@ -196,13 +196,15 @@ impl<'a> Transfer<'a> {
 
     /// A body that breaks off.
     fn broken(error: &hyper::Error, report: &Report, progress: &Progress) -> Failure {
-        match progress.to_receive {
-            Some(all) if send::is_cut_off(error) => {
-                let left = all.saturating_sub(report.downloaded);
-                let message = format!("transfer closed with {left} bytes remaining to read");
-                Failure::new(Exit::Partial, message)
-            }
-            _ => send::failure(error),
+        if !send::is_cut_off(error) {
+            return send::failure(error);
         }
+        let left = match progress.to_receive {
+            Some(all) => {
+                format!("{} bytes remaining to read", all.saturating_sub(report.downloaded))
+            }
+            None => "outstanding read data remaining".to_owned(),
+        };
+        Failure::new(Exit::Partial, format!("transfer closed with {left}"))
     }
 }

@@ -165,9 +165,13 @@ fn it_ends_with_the_exit_code_of_curl() {
         &["-sS", "-m", "0.3", "MUTE"],
         &["-s", "-m", "0.3", "MUTE"],
         &["-sS", "GONE"],
+        &["-sS", "RESET"],
         &["-sS", "GARBAGE"],
         &["-sS", "HTTP/cut"],
         &["-sS", "-o", "file", "HTTP/cut"],
+        &["-sS", "HTTP/cut/chunked"],
+        &["-sS", "--http2-prior-knowledge", "HTTP/cut"],
+        &["-sS", "-L", "HTTP/redirect/302?foo://127.0.0.1/"],
     ]);
 }
 
@@ -212,6 +216,7 @@ fn tls_and_http2_are_spoken_alike() {
         &["-k", "-H", "host: demo.example", "HTTPS/a"],
         &["-sS", "HTTPS/a"],
         &["-sS", "--cacert", "no-such-file", "HTTPS/a"],
+        &["-sS", "--cacert", "lines.txt", "HTTPS/a"],
         &["-sS", "https://HOST/a"],
     ]);
 }

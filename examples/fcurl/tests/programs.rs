@@ -128,6 +128,8 @@ pub fn at(server: &Server, args: &[&str]) -> Vec<String> {
         let arg = arg.replace("CLOSED", &format!("http://{}", SERVERS.closed));
         let arg = arg.replace("MUTE", &format!("http://{}", SERVERS.mute));
         let arg = arg.replace("GONE", &format!("http://{}", SERVERS.gone));
+        let arg = arg.replace("RESET", &format!("http://{}", SERVERS.reset));
+        let arg = arg.replace("HALF", &format!("http://{}", SERVERS.half));
         arg.replace("GARBAGE", &format!("http://{}", SERVERS.garbage))
     };
     args.iter().map(put).collect()

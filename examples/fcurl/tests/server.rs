@@ -53,6 +53,10 @@ pub struct Servers {
     pub mute: SocketAddr,
     /// Where the connection ends after a request.
     pub gone: SocketAddr,
+    /// Where it is broken off.
+    pub reset: SocketAddr,
+    /// Where it ends within an answer.
+    pub half: SocketAddr,
     /// Where something else is spoken.
     pub garbage: SocketAddr,
     /// In PEM.
@@ -71,7 +75,7 @@ pub static SERVERS: LazyLock<Servers> = LazyLock::new(|| {
         .unwrap();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let config = TlsAcceptor::from(Arc::new(config));
-    let (open, signed, closed, mute, gone, garbage) = runtime.block_on(async {
+    let (open, signed, closed, mute, gone, reset, half, garbage) = runtime.block_on(async {
         let keys = StaticKeys::from_secrets([(ID, SECRET)]).unwrap();
         let temporary = VerifyingKey::new(SECRET).and_then(|key| key.with_security_token(TOKEN));
         let keys = keys.with_key(TEMPORARY, temporary.unwrap());
@@ -85,13 +89,26 @@ pub static SERVERS: LazyLock<Servers> = LazyLock::new(|| {
             serve(&config, BoxCloneService::new(service_fn(answer))).await,
             serve(&config, BoxCloneService::new(signed)).await,
             closed,
-            misbehave(None).await,
-            misbehave(Some(b"")).await,
-            misbehave(Some(b"SSH-2.0-not what was asked for\r\n\r\n")).await,
+            misbehave(Ending::Never).await,
+            misbehave(Ending::Close(b"")).await,
+            misbehave(Ending::Reset).await,
+            misbehave(Ending::Close(b"HTTP/1.1 200 OK\r\ncontent-")).await,
+            misbehave(Ending::Close(b"SSH-2.0-not what was asked for\r\n\r\n")).await,
         )
     });
     let certificate = made.cert.pem();
-    Servers { open, signed, closed, mute, gone, garbage, certificate, _runtime: runtime }
+    Servers {
+        open,
+        signed,
+        closed,
+        mute,
+        gone,
+        reset,
+        half,
+        garbage,
+        certificate,
+        _runtime: runtime,
+    }
 });
 
 type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
@@ -139,16 +156,25 @@ where
     let _ = server.serve_connection(TokioIo::new(stream), service).await;
 }
 
-/// Reads what comes, and says this and goes, or nothing and stays.
-async fn misbehave(answer: Option<&'static [u8]>) -> SocketAddr {
+/// What becomes of a connection after a request.
+#[derive(Clone, Copy)]
+enum Ending {
+    Never,
+    Reset,
+    /// After this.
+    Close(&'static [u8]),
+}
+
+async fn misbehave(ending: Ending) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let speak = move |mut stream: TcpStream| async move {
         let mut head = [0; 4096];
         let _ = stream.read(&mut head).await;
-        match answer {
-            Some(answer) => drop(stream.write_all(answer).await),
-            None => std::future::pending().await,
+        match ending {
+            Ending::Never => std::future::pending().await,
+            Ending::Reset => stream.set_zero_linger().unwrap(),
+            Ending::Close(answer) => drop(stream.write_all(answer).await),
         }
     };
     tokio::spawn(async move {
@@ -185,8 +211,10 @@ where
         }
         _ => text(StatusCode::OK, echo(&head.method, &target, &head.headers, &body)),
     };
-    if head.uri.path() == "/cut" {
-        response.headers_mut().insert(CONTENT_LENGTH, "10".parse().unwrap());
+    if head.uri.path().starts_with("/cut") {
+        if head.uri.path() == "/cut" {
+            response.headers_mut().insert(CONTENT_LENGTH, "10".parse().unwrap());
+        }
         *response.body_mut() = boxed(Cut(Some(Bytes::from("123"))));
     }
     if head.method == Method::HEAD {
