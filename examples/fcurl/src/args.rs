@@ -140,6 +140,19 @@ pub(crate) struct Args {
     #[arg(conflicts_with = "access_key_id")]
     pub(crate) credentials_file: Option<PathBuf>,
 
+    /// Sign as this role, for whose key STS is asked first. By default that of the profile.
+    #[arg(long, value_name = "ARN", help_heading = "Access keys")]
+    pub(crate) role_arn: Option<String>,
+
+    /// What a role is to be called in logs. By default ALIBABA_CLOUD_ROLE_SESSION_NAME, or fcurl.
+    #[arg(long, value_name = "NAME", help_heading = "Access keys")]
+    pub(crate) role_session_name: Option<String>,
+
+    /// Where to ask for the key of a role. By default ALIBABA_CLOUD_STS_ENDPOINT, that of the
+    /// region in the profile, or sts.aliyuncs.com.
+    #[arg(long, value_name = "HOST", help_heading = "Access keys")]
+    pub(crate) sts_endpoint: Option<String>,
+
     /// Print status and headers of the answer, too.
     #[arg(short, long, help_heading = "Output")]
     pub(crate) include: bool,
@@ -255,6 +268,11 @@ impl Args {
             Self::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit();
         }
         args
+    }
+
+    /// Whether nothing is to be sent.
+    pub(crate) fn prints_only(&self) -> bool {
+        self.dry_run || self.print_curl
     }
 
     pub(crate) fn url(&self) -> &str {

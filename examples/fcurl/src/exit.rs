@@ -27,6 +27,7 @@ pub(crate) enum Exit {
     Receive = 56,
     Certificate = 60,
     Encoding = 61,
+    Login = 67,
     CaFile = 77,
     Http2Stream = 92,
 }
@@ -55,6 +56,11 @@ impl Failure {
     /// What cannot be written, as after `| head`.
     pub(crate) fn unwritten(error: &io::Error) -> Self {
         Self::new(Exit::Write, format!("Failure writing output to destination: {error}"))
+    }
+
+    /// The same, with what it is about.
+    pub(crate) fn about(self, what: &str) -> Self {
+        Self { message: format!("{what}: {}", self.message), ..self }
     }
 
     pub(crate) fn code(&self) -> u8 {

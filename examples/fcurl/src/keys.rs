@@ -4,6 +4,7 @@ use crate::args::Args;
 use crate::data;
 use crate::exit::{Exit, Failure};
 use crate::profiles::{self, Profile};
+use crate::role::Role;
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -33,21 +34,37 @@ impl Key {
     }
 }
 
+/// The access key to sign with, for which STS is asked where it is that of a role.
+pub(crate) async fn get(args: &Args) -> Result<Key, Failure> {
+    let (key, role) = find(args)?;
+    let role = args.role_arn.clone().map(|arn| Role { arn, ..Role::default() }).or(role);
+    let Some(role) = role else { return Ok(key) };
+    let first = |given: Option<&String>, name: &str, own: String, default: &str| {
+        let own = Some(own).filter(|own| !own.is_empty());
+        given.cloned().or_else(|| own.or_else(|| variable(name))).unwrap_or(default.to_owned())
+    };
+    let session = args.role_session_name.as_ref();
+    let session = first(session, "ALIBABA_CLOUD_ROLE_SESSION_NAME", role.session, "fcurl");
+    let endpoint = args.sts_endpoint.as_ref();
+    let endpoint = first(endpoint, "ALIBABA_CLOUD_STS_ENDPOINT", role.endpoint, "sts.aliyuncs.com");
+    Role { session, endpoint, ..role }.assume(&key, args).await
+}
+
 /// The first of these: flags, a profile that is asked for, the environment, the default profile.
-pub(crate) fn find(args: &Args) -> Result<Key, Failure> {
+/// A profile may be for a role.
+fn find(args: &Args) -> Result<(Key, Option<Role>), Failure> {
     if let (Some(id), Some(secret)) = (&args.access_key_id, &args.access_key_secret) {
         let secret = secret_of(secret)?;
         let token = args.security_token.as_deref().map(secret_of).transpose()?;
-        return Key::new(id, &secret, token.as_ref().map(|token| token.as_str()));
+        let key = Key::new(id, &secret, token.as_ref().map(|token| token.as_str()))?;
+        return Ok((key, None));
     }
     let name = args.profile.clone().or_else(|| variable("ALIBABA_CLOUD_PROFILE"));
     let given = args.credentials_file.clone();
     if given.is_none() && args.profile.is_none() && is_set(VARIABLES[0]) {
         let token = variable(VARIABLES[2]).map(Zeroizing::new);
-        return Ok(Key {
-            credentials: Credentials::from_env()?,
-            token: token.filter(|it| !it.is_empty()),
-        });
+        let token = token.filter(|token| !token.is_empty());
+        return Ok((Key { credentials: Credentials::from_env()?, token }, None));
     }
     let is_asked_for = given.is_some();
     let given = given.or_else(|| variable("ALIBABA_CLOUD_CREDENTIALS_FILE").map(PathBuf::from));
@@ -65,7 +82,10 @@ pub(crate) fn find(args: &Args) -> Result<Key, Failure> {
         let profiles = profiles::read(&text).map_err(|why| about(&file, &why))?;
         let wanted = name.as_deref().or(profiles.current.as_deref()).unwrap_or("default");
         match profiles.all.iter().find(|profile| profile.name == wanted) {
-            Some(profile) => return key_of(profile).map_err(|why| about(&file, &why)),
+            Some(profile) => {
+                let key = key_of(profile).map_err(|why| about(&file, &why))?;
+                return Ok((key, profile.role()));
+            }
             None => known.extend(profiles.all.into_iter().map(|profile| profile.name)),
         }
     }

@@ -24,6 +24,7 @@ mod profiles;
 mod progress;
 mod report;
 mod request;
+mod role;
 mod send;
 mod sign;
 mod tls;
@@ -71,19 +72,6 @@ fn start(args: &Args, report: &mut Report) -> Result<(), Failure> {
 }
 
 async fn run(args: &Args, report: &mut Report) -> Result<(), Failure> {
-    let key = keys::find(args)?;
-    let draft = Draft::new(args)?;
-    let way = sign::Way::new(args, &key)?;
-    if args.dry_run || args.print_curl {
-        let signed = way.sign(&draft).await?;
-        report.hidden.add(&signed.head, &key);
-        let hidden = &report.hidden;
-        let curl = curl_line::line(&signed, &draft, hidden);
-        return print(&match args.print_curl {
-            true => curl,
-            false => explanation(&signed, hidden) + "\n# curl\n" + &curl,
-        });
-    }
     let format = match args.write_out.as_deref().map(|format| (format, format.strip_prefix('@'))) {
         None => None,
         Some((_, Some(file))) => {
@@ -91,10 +79,9 @@ async fn run(args: &Args, report: &mut Report) -> Result<(), Failure> {
         }
         Some((format, None)) => Some(format.to_owned()),
     };
-    let transfer = Transfer::new(args, &key, &way, draft.url.is_https)?;
     let result = match args.max_time {
-        None => transfer.run(draft, report).await,
-        Some(limit) => match tokio::time::timeout(limit, transfer.run(draft, report)).await {
+        None => work(args, report).await,
+        Some(limit) => match tokio::time::timeout(limit, work(args, report)).await {
             Ok(result) => result,
             Err(_) => Err(timed_out(limit, report)),
         },
@@ -104,10 +91,28 @@ async fn run(args: &Args, report: &mut Report) -> Result<(), Failure> {
         report.exit = failure.code();
         report.error = failure.message().to_owned();
     }
-    if let Some(format) = format {
-        report.write_out(&format)?;
+    match format {
+        Some(format) if !args.prints_only() => report.write_out(&format).and(result),
+        _ => result,
     }
-    result
+}
+
+/// Signs a request, and sends it or prints it.
+async fn work(args: &Args, report: &mut Report) -> Result<(), Failure> {
+    let draft = Draft::new(args)?;
+    let key = keys::get(args).await?;
+    let way = sign::Way::new(args, &key)?;
+    if !args.prints_only() {
+        return Transfer::new(args, &key, &way, draft.url.is_https)?.run(draft, report).await;
+    }
+    let signed = way.sign(&draft).await?;
+    report.hidden.add(&signed.head, &key);
+    let hidden = &report.hidden;
+    let curl = curl_line::line(&signed, &draft, hidden);
+    print(&match args.print_curl {
+        true => curl,
+        false => explanation(&signed, hidden) + "\n# curl\n" + &curl,
+    })
 }
 
 fn timed_out(limit: Duration, report: &Report) -> Failure {

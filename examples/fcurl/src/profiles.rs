@@ -1,5 +1,6 @@
 //! Files that have profiles: the INI of the SDKs, and the JSON of the command line interface aliyun.
 
+use crate::role::Role;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -13,18 +14,23 @@ pub(crate) struct Profiles {
 
 /// A profile, whatever its file.
 #[derive(Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct Profile {
-    #[serde(default)]
     pub(crate) name: String,
-    /// `access_key` or `sts`; in JSON `AK` or `StsToken`.
-    #[serde(default, rename = "mode")]
+    /// One of [`KINDS`].
+    #[serde(rename = "mode")]
     kind: String,
-    #[serde(default)]
     access_key_id: String,
-    #[serde(default)]
     access_key_secret: Zeroizing<String>,
-    #[serde(default, rename = "sts_token")]
+    #[serde(rename = "sts_token")]
     token: Zeroizing<String>,
+    #[serde(rename = "ram_role_arn")]
+    role_arn: String,
+    #[serde(rename = "ram_session_name")]
+    session: String,
+    #[serde(rename = "expired_seconds")]
+    seconds: u64,
+    sts_region: String,
 }
 
 /// An access key as its profile has it.
@@ -34,15 +40,30 @@ pub(crate) struct Parts<'a> {
     pub(crate) token: Option<&'a str>,
 }
 
-/// The kinds of profiles that have an access key in them, and whether it is a temporary one.
-const KINDS: [(&str, bool); 5] =
-    [("access_key", false), ("sts", true), ("AK", false), ("StsToken", true), ("", false)];
+/// The kinds of profiles that have an access key in them, and what it is; in INI, and in JSON.
+const KINDS: [(&str, Kind); 7] = [
+    ("access_key", Kind::Plain),
+    ("sts", Kind::Temporary),
+    ("ram_role_arn", Kind::OfRole),
+    ("AK", Kind::Plain),
+    ("StsToken", Kind::Temporary),
+    ("RamRoleArn", Kind::OfRole),
+    ("", Kind::Plain),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    Temporary,
+    /// To ask for that of a role with.
+    OfRole,
+}
 
 impl Profile {
     /// Its access key.
     pub(crate) fn key(&self) -> Result<Parts<'_>, String> {
         let name = &self.name;
-        let Some((_, is_temporary)) = KINDS.iter().find(|(kind, _)| *kind == self.kind) else {
+        let Some((_, kind)) = KINDS.iter().find(|(kind, _)| *kind == self.kind) else {
             let known: Vec<_> =
                 KINDS.iter().map(|(kind, _)| *kind).filter(|it| !it.is_empty()).collect();
             let known = known.join(", ");
@@ -54,7 +75,8 @@ impl Profile {
         for (field, value) in [
             ("access_key_id", self.access_key_id.as_str()),
             ("access_key_secret", self.access_key_secret.as_str()),
-            ("security token", if *is_temporary { self.token.as_str() } else { "-" }),
+            ("security token", if *kind == Kind::Temporary { self.token.as_str() } else { "-" }),
+            ("role_arn", if *kind == Kind::OfRole { self.role_arn.as_str() } else { "-" }),
         ] {
             if value.is_empty() {
                 return Err(format!("the profile {name:?} has no {field}"));
@@ -62,6 +84,22 @@ impl Profile {
         }
         let token = (!self.token.is_empty()).then_some(self.token.as_str());
         Ok(Parts { id: &self.access_key_id, secret: &self.access_key_secret, token })
+    }
+
+    /// The role that it is for, without what the profile leaves open.
+    pub(crate) fn role(&self) -> Option<Role> {
+        let is_of_role =
+            KINDS.iter().any(|(name, kind)| *name == self.kind && *kind == Kind::OfRole);
+        let endpoint = match self.sts_region.as_str() {
+            "" => String::new(),
+            region => format!("sts.{region}.aliyuncs.com"),
+        };
+        is_of_role.then(|| Role {
+            arn: self.role_arn.clone(),
+            session: self.session.clone(),
+            seconds: self.seconds,
+            endpoint,
+        })
     }
 }
 
@@ -118,6 +156,8 @@ fn ini(text: &str) -> Result<Profiles, String> {
             "access_key_id" => profile.access_key_id = value,
             "access_key_secret" => profile.access_key_secret = value.into(),
             "security_token" => profile.token = value.into(),
+            "role_arn" => profile.role_arn = value,
+            "role_session_name" => profile.session = value,
             _ => {}
         }
     }
@@ -130,7 +170,7 @@ mod tests {
 
     const INI: &str = "# of the SDKs\n[default]\ntype = access_key\naccess_key_id = a\n\
         access_key_secret = canary-1\nenable = true\n\n[temporary]\ntype=sts\naccess_key_id=b\n\
-        access_key_secret=canary=2\nsecurity_token=canary-3\n[role]\ntype = ram_role_arn\n\
+        access_key_secret=canary=2\nsecurity_token=canary-3\n[machine]\ntype = ecs_ram_role\n\
         access_key_id=c\naccess_key_secret=canary-4\n[half]\naccess_key_id=d\n[tokenless]\n\
         type=sts\naccess_key_id=e\naccess_key_secret=canary-5\n";
 
@@ -139,7 +179,7 @@ mod tests {
          "sts_token": "", "region_id": "cn-hangzhou", "retry_count": 0},
         {"name": "temporary", "mode": "StsToken", "access_key_id": "b",
          "access_key_secret": "canary=2", "sts_token": "canary-3"},
-        {"name": "role", "mode": "RamRoleArn", "access_key_id": "c"},
+        {"name": "machine", "mode": "EcsRamRole", "access_key_id": "c"},
         {"name": "half", "mode": "AK", "access_key_id": "d"}]}"#;
 
     #[test]
@@ -152,7 +192,10 @@ mod tests {
             let key = profiles.all[1].key().ok().unwrap();
             assert_eq!((key.id, key.secret, key.token), ("b", "canary=2", Some("canary-3")));
             let error = profiles.all[2].key().err().unwrap();
-            assert!(error.contains("are access_key, sts, AK, StsToken"), "{error}");
+            assert!(
+                error.contains("are access_key, sts, ram_role_arn, AK, StsToken, RamRoleArn"),
+                "{error}"
+            );
             for profile in &profiles.all[3..] {
                 let error = profile.key().err().unwrap();
                 assert!(error.contains(" has no ") && !error.contains("canary"), "{error}");

@@ -91,7 +91,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// Signs and sends a request.
-    async fn exchange(
+    pub(crate) async fn exchange(
         &self,
         draft: &Draft,
         progress: &mut Progress,

@@ -134,6 +134,11 @@ impl Url {
             && self.port == other.port
     }
 
+    /// Whether it is of this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "[::1]")
+    }
+
     pub(crate) fn scheme(&self) -> &'static str {
         if self.is_https { "https" } else { "http" }
     }

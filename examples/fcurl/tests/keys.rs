@@ -4,10 +4,11 @@ use crate::programs::{Folder, Outcome, at};
 use crate::server::{ID, SECRET, SERVERS, TEMPORARY, TOKEN};
 use crate::setup::named;
 
-pub fn tests() -> [(&'static str, fn()); 3] {
+pub fn tests() -> [(&'static str, fn()); 4] {
     named![
         the_first_key_that_is_there_signs,
         a_token_of_sts_is_sent_and_signed,
+        the_key_of_a_role_is_asked_of_sts,
         what_is_missing_is_named_with_what_there_is,
     ]
 }
@@ -111,13 +112,67 @@ fn a_token_of_sts_is_sent_and_signed() {
     assert_eq!(outcome.code, Some(0), "{}", outcome.errors);
 }
 
+fn the_key_of_a_role_is_asked_of_sts() {
+    let folder = Folder::new();
+    let arn = "acs:ram::1:role/demo";
+    let profile = format!(
+        "[default]\ntype=ram_role_arn\naccess_key_id={ID}\naccess_key_secret={SECRET}\nrole_arn={arn}\n"
+    );
+    folder.write("role.ini", &profile);
+    let profile = format!(
+        r#"{{"current": "a", "profiles": [{{"name": "a", "mode": "RamRoleArn", "access_key_id":
+            "{ID}", "access_key_secret": "{SECRET}", "ram_role_arn": "{arn}", "sts_region": "nowhere",
+            "ram_session_name": "fcurl"}}]}}"#
+    );
+    folder.write("role.json", &profile);
+    let env = [("ALIBABA_CLOUD_ACCESS_KEY_ID", ID), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", SECRET)];
+    for (args, result) in [
+        (&["--role-arn", arn, "--sts-endpoint", "HTTP/sts"][..], Ok(())),
+        (&["--role-arn", arn, "--sts-endpoint", "HTTPS/sts", "--cacert", "ca.pem"], Ok(())),
+        (&["--credentials-file", "role.ini", "--sts-endpoint", "HTTP/sts"], Ok(())),
+        (&["--credentials-file", "role.json", "--sts-endpoint", "HTTP/sts"], Ok(())),
+        (
+            &["--role-arn", "b", "--role-session-name", "me", "--sts-endpoint", "HTTP/sts"],
+            Err((
+                67,
+                "the role b: STS answers 403: NoPermission: not RoleArn=b&RoleSessionName=me",
+            )),
+        ),
+        (&["--role-arn", "strange", "--sts-endpoint", "HTTP/sts"], Err((67, "no access key"))),
+        // The answer has a secret in it.
+        (&["--role-arn", arn, "--sts-endpoint", "HTTPS/sts", "-k"], Err((60, "certificate"))),
+        (&["--role-arn", arn, "--sts-endpoint", "http://sts.example"], Err((2, "https alone"))),
+        (&["--credentials-file", "role.json"], Err((6, "sts.nowhere.aliyuncs.com"))),
+    ] {
+        let args = at(&SERVERS.signed, &[&["HTTP/a", "-v"], args].concat());
+        let outcome = folder.run_with(&env, "fcurl", &args, b"");
+        let errors = &outcome.errors;
+        assert!(!errors.contains(SECRET) && !errors.contains(TOKEN), "{errors}");
+        match result {
+            Ok(()) => {
+                assert!(outcome.text().starts_with("GET /a\n"), "{args:?}: {errors}");
+                assert!(errors.contains(&format!("FC {TEMPORARY}:")), "{errors}");
+            }
+            Err((code, text)) => {
+                assert_eq!(outcome.code, Some(code), "{args:?}: {errors}");
+                assert!(errors.contains(text) && outcome.out.is_empty(), "{args:?}: {errors}");
+            }
+        }
+    }
+}
+
 fn what_is_missing_is_named_with_what_there_is() {
     let folder = Folder::new();
     folder.write(INI, &ini("a", "a"));
     folder.write(JSON, &json("b", "b").replace("\"AK\"", "\"EcsRamRole\""));
     for (variables, args, code, texts) in [
         (&[][..], &["--profile", "c"][..], 2, &["no profile \"c\"", INI, JSON, "but a, b"][..]),
-        (&[], &["--profile", "b"], 2, &[JSON, "types it reads are access_key, sts, AK, StsToken"]),
+        (
+            &[],
+            &["--profile", "b"],
+            2,
+            &[JSON, "types it reads are access_key, sts, ram_role_arn, AK"],
+        ),
         (&[], &["--credentials-file", "nowhere"], 26, &["nowhere cannot be read"]),
         (&[], &["--credentials-file", INI], 2, &["there is no access key", "profiles: a)"]),
         (

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, LOCATION};
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -36,6 +37,8 @@ use tower_fc::{StaticKeys, Verifier, VerifyLayer};
 pub const ID: &str = "LTAI5tExample";
 pub const SECRET: &str = "canary-of-the-secret";
 pub const TEMPORARY: &str = "STS.NExample";
+/// The question for the key above.
+const ROLE: &str = "RoleArn=acs%3Aram%3A%3A1%3Arole%2Fdemo&RoleSessionName=fcurl";
 pub const TOKEN: &str = "canary/of+the=token";
 
 /// Where a server listens.
@@ -209,6 +212,7 @@ where
             tokio::time::sleep(Duration::from_millis(2_500)).await;
             text(StatusCode::OK, "at last\n")
         }
+        _ if head.uri.path() == "/sts" => sts(&head),
         _ => text(StatusCode::OK, echo(&head.method, &target, &head.headers, &body)),
     };
     if head.uri.path().starts_with("/cut") {
@@ -223,6 +227,28 @@ where
         *response.body_mut() = boxed(Full::default());
     }
     Ok(response)
+}
+
+/// What STS answers to AssumeRole. By whom it was asked the layers around have seen to.
+fn sts(head: &Parts) -> Response<AnyBody> {
+    let is_asked = head.method == Method::POST
+        && head.headers["x-acs-action"] == "AssumeRole"
+        && head.headers["x-acs-version"] == "2015-04-01"
+        && head.headers.contains_key("x-acs-signature-nonce");
+    match head.uri.query().unwrap_or_default() {
+        ROLE if is_asked => {
+            let key = format!(
+                r#"{{"AccessKeyId": "{TEMPORARY}", "AccessKeySecret": "{SECRET}",
+                    "SecurityToken": "{TOKEN}", "Expiration": "2026-11-21T17:57:00Z"}}"#
+            );
+            text(StatusCode::OK, format!(r#"{{"RequestId": "1", "Credentials": {key}}}"#))
+        }
+        "RoleArn=strange&RoleSessionName=fcurl" => text(StatusCode::OK, format!("[{SECRET:?}]")),
+        query => {
+            let answer = r#"{"Code": "NoPermission", "Message": "not you", "RequestId": "1"}"#;
+            text(StatusCode::FORBIDDEN, answer.replace("you", query))
+        }
+    }
 }
 
 fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<AnyBody> {
