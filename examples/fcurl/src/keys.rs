@@ -37,8 +37,11 @@ impl Key {
 /// The access key to sign with, for which STS is asked where it is that of a role.
 pub(crate) async fn get(args: &Args) -> Result<Key, Failure> {
     let (key, role) = find(args)?;
-    let role = args.role_arn.clone().map(|arn| Role { arn, ..Role::default() }).or(role);
-    let Some(role) = role else { return Ok(key) };
+    let role = match (&args.role_arn, role) {
+        (None, None) => return Ok(key),
+        (None, Some(role)) => role,
+        (Some(arn), role) => Role { arn: arn.clone(), ..role.unwrap_or_default() },
+    };
     let first = |given: Option<&String>, name: &str, own: String, default: &str| {
         let own = Some(own).filter(|own| !own.is_empty());
         given.cloned().or_else(|| own.or_else(|| variable(name))).unwrap_or(default.to_owned())
@@ -75,7 +78,7 @@ fn find(args: &Args) -> Result<(Key, Option<Role>), Failure> {
         let text = match std::fs::read_to_string(&file) {
             Ok(text) => Zeroizing::new(text),
             Err(error) if is_asked_for || error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Failure::unread(&looked.join(""), &error));
+                return Err(Failure::unread(&file.display().to_string(), &error));
             }
             Err(_) => continue,
         };

@@ -120,7 +120,8 @@ impl Draft {
             self.add(&mut headers, ACCEPT_ENCODING, HeaderValue::from_static("deflate, gzip"));
         }
         for (name, value) in self.set.iter().filter(|(name, _)| name != HOST) {
-            headers.append(name, value.clone());
+            let full = |_| Failure::usage("-H: there are more headers than a request can have");
+            headers.try_append(name, value.clone()).map_err(full)?;
         }
         let mut request = Request::new(());
         *request.method_mut() = self.method.clone();

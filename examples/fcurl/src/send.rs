@@ -88,9 +88,6 @@ pub(crate) fn failure(error: &hyper::Error) -> Failure {
         );
     }
     match io_kind(error) {
-        Some(io::ErrorKind::UnexpectedEof) => {
-            Failure::new(Exit::Partial, "transfer closed with outstanding read data remaining")
-        }
         Some(io::ErrorKind::BrokenPipe) => Failure::new(Exit::Send, with_detail("Send failure")),
         Some(_) => Failure::new(Exit::Receive, with_detail("Recv failure")),
         None => Failure::new(Exit::Http2, with_detail("HTTP/2 error")),
