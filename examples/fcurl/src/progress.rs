@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-use tokio::time::{MissedTickBehavior, interval};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
 
 /// How often it is said, and for how long a transfer is not yet a long one.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -15,6 +15,8 @@ pub(crate) struct Progress {
     is_wanted: bool,
     is_begun: bool,
     started: Instant,
+    /// When to say something again.
+    next: Instant,
     pub(crate) sent: Arc<AtomicU64>,
     pub(crate) to_send: u64,
     pub(crate) received: Arc<AtomicU64>,
@@ -27,6 +29,7 @@ impl Progress {
             is_wanted,
             is_begun: false,
             started: Instant::now(),
+            next: Instant::now() + PERIOD,
             sent: Arc::default(),
             to_send: 0,
             received: Arc::default(),
@@ -40,21 +43,17 @@ impl Progress {
             return future.await;
         }
         let mut future = std::pin::pin!(future);
-        let mut ticks = interval(PERIOD);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            if Instant::now() >= self.next {
+                self.write();
+                self.is_begun = true;
+                self.next = Instant::now() + PERIOD;
+            }
             tokio::select! {
                 biased;
                 output = &mut future => return output,
-                _ = ticks.tick() => self.say(),
+                () = sleep_until(self.next) => {}
             }
-        }
-    }
-
-    fn say(&mut self) {
-        if self.started.elapsed() >= PERIOD {
-            self.is_begun = true;
-            self.write();
         }
     }
 

@@ -209,6 +209,10 @@ fn no_secret_is_in_any_output() {
 fn a_long_transfer_says_how_far_it_is() {
     assert!(fcurl(&["HTTP/wait/a"]).errors.contains("0 B received, 0 B/s, 0:0"));
     assert_eq!(fcurl(&["-s", "HTTP/wait/a"]).errors, "");
+    // Once a second, and at the end.
+    let errors = fcurl(&["HTTP/wait/trickle"]).errors;
+    assert!((2..10).contains(&errors.matches('\r').count()), "{errors}");
+    assert!(errors.contains("500 B received"), "{errors}");
     // A short one says nothing.
     assert_eq!(fcurl(&["HTTP/a"]).errors, "");
 }

@@ -18,11 +18,12 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
+use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
@@ -208,6 +209,11 @@ where
             response
         }
         Some(("coded", coding)) => coded(coding),
+        Some(("wait", "trickle")) => {
+            let mut response = text(StatusCode::OK, "");
+            *response.body_mut() = boxed(Trickle { left: 100, next: None });
+            response
+        }
         Some(("wait", _)) => {
             tokio::time::sleep(Duration::from_millis(2_500)).await;
             text(StatusCode::OK, "at last\n")
@@ -316,5 +322,30 @@ impl Body for Cut {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let piece = self.0.take().map(Frame::data);
         Poll::Ready(Some(piece.ok_or_else(|| "cut off".into())))
+    }
+}
+
+/// A body of many small pieces, that takes two seconds.
+struct Trickle {
+    left: u32,
+    next: Option<Pin<Box<Sleep>>>,
+}
+
+impl Body for Trickle {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        let pause = || Box::pin(tokio::time::sleep(Duration::from_millis(20)));
+        ready!(self.next.get_or_insert_with(pause).as_mut().poll(cx));
+        self.next = None;
+        self.left -= 1;
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from("drop\n")))))
     }
 }
