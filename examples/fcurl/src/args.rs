@@ -20,6 +20,11 @@ const VERSION: &str = concat!(
     "Schemes: fc fc-presigned acs3 acs3-sm3 acs"
 );
 
+const EXIT_CODES: &str = "Exit codes: 1 neither http nor https, 2 flags, keys, or a request that is \
+    not signed, 3 no URL, 6 no such host, 7 no connection, 16 and 92 HTTP/2, 18 a part of an answer, \
+    22 -f, 23 writing, 26 reading, 28 too late, 35 TLS, 47 redirects, 52 no answer, 55 sending, 56 \
+    receiving, 60 a certificate, 61 compression, 67 no key for the role, 77 --cacert";
+
 /// Sends a request that is signed for Function Compute, and has curl's habits.
 ///
 /// Flags that curl has mean what they mean there, and exit codes are curl's. The access key is
@@ -27,7 +32,8 @@ const VERSION: &str = concat!(
 /// ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN (optional), or of the default
 /// profile, whichever is there first.
 #[derive(Parser)]
-#[command(name = "fcurl", version, long_version = VERSION, args_override_self = true)]
+#[command(name = "fcurl", version, long_version = VERSION, after_long_help = EXIT_CODES)]
+#[command(args_override_self = true)]
 pub(crate) struct Args {
     /// Where to send the request: [http[s]://]host[:port][/path][?query].
     #[arg(required_unless_present_any = ["completions", "man"])]
@@ -191,6 +197,10 @@ pub(crate) struct Args {
     #[arg(short, long, help_heading = "Output")]
     pub(crate) fail: bool,
 
+    /// Fail with 22 on answers of 400 and above, after their bodies.
+    #[arg(long, help_heading = "Output", conflicts_with = "fail")]
+    pub(crate) fail_with_body: bool,
+
     /// What to print at the end, with %{variables} as curl has them; @FILE has it.
     #[arg(short, long, value_name = "FORMAT", help_heading = "Output")]
     pub(crate) write_out: Option<String>,
@@ -231,6 +241,10 @@ pub(crate) struct Args {
     /// Speak HTTP/1.1. By default it is HTTP/2 where TLS says so.
     #[arg(long = "http1.1", help_heading = "Connection")]
     pub(crate) http1: bool,
+
+    /// Speak HTTP/2 where TLS says so, as without this.
+    #[arg(long, help_heading = "Connection")]
+    http2: bool,
 
     /// Speak HTTP/2, also without TLS.
     #[arg(long, help_heading = "Connection", conflicts_with = "http1")]

@@ -3,6 +3,7 @@
 use crate::args::Args;
 use crate::exit::{Exit, Failure};
 use crate::url::Url;
+use bytes::Bytes;
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, Response, Version};
@@ -121,27 +122,28 @@ impl Decoder {
     }
 
     /// What these bytes were before.
-    pub(crate) fn decode(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn decode(&mut self, bytes: Bytes) -> Result<Bytes, Failure> {
         if let Self::Deflate = self {
-            let Some(first) = bytes.first() else { return Ok(Vec::new()) };
+            let Some(first) = bytes.first() else { return Ok(bytes) };
             *self = match first & 0x0f == 8 {
                 true => Self::Zlib(Box::new(ZlibDecoder::new(Vec::new()))),
                 false => Self::Raw(Box::new(DeflateDecoder::new(Vec::new()))),
             };
         }
         let written = match self {
-            Self::Plain | Self::Deflate => return Ok(bytes.to_vec()),
-            Self::Gzip(decoder) => decoder.write_all(bytes).and_then(|()| decoder.flush()),
-            Self::Zlib(decoder) => decoder.write_all(bytes).and_then(|()| decoder.flush()),
-            Self::Raw(decoder) => decoder.write_all(bytes).and_then(|()| decoder.flush()),
+            Self::Plain | Self::Deflate => return Ok(bytes),
+            Self::Gzip(decoder) => decoder.write_all(&bytes).and_then(|()| decoder.flush()),
+            Self::Zlib(decoder) => decoder.write_all(&bytes).and_then(|()| decoder.flush()),
+            Self::Raw(decoder) => decoder.write_all(&bytes).and_then(|()| decoder.flush()),
         };
         written.map_err(|error| badly_coded(&error))?;
-        Ok(match self {
-            Self::Plain | Self::Deflate => Vec::new(),
-            Self::Gzip(decoder) => std::mem::take(decoder.get_mut()),
-            Self::Zlib(decoder) => std::mem::take(decoder.get_mut()),
-            Self::Raw(decoder) => std::mem::take(decoder.get_mut()),
-        })
+        let decoded = match self {
+            Self::Plain | Self::Deflate => return Ok(Bytes::new()),
+            Self::Gzip(decoder) => decoder.get_mut(),
+            Self::Zlib(decoder) => decoder.get_mut(),
+            Self::Raw(decoder) => decoder.get_mut(),
+        };
+        Ok(std::mem::take(decoded).into())
     }
 
     /// What is left at the end, which fails if it came too soon.

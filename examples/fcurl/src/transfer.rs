@@ -175,9 +175,13 @@ impl<'a> Transfer<'a> {
         report: &mut Report,
     ) -> Result<(), Failure> {
         let status = response.status();
-        if self.args.fail && status.as_u16() >= 400 {
+        let is_failure = status.as_u16() >= 400;
+        let returned = || {
             let message = format!("The requested URL returned error: {}", status.as_u16());
-            return Err(Failure::new(Exit::Returned, message));
+            Err(Failure::new(Exit::Returned, message))
+        };
+        if self.args.fail && is_failure {
+            return returned();
         }
         let is_coded = self.args.compressed && *report.method != *"HEAD";
         let mut decoder = Decoder::of(response.headers(), is_coded)?;
@@ -185,13 +189,14 @@ impl<'a> Transfer<'a> {
         progress.to_receive = body.size_hint().exact();
         while let Some(frame) = progress.during(body.frame()).await {
             let frame = frame.map_err(|error| Self::broken(&error, report, progress))?;
-            let Some(data) = frame.data_ref() else { continue };
+            let Ok(data) = frame.into_data() else { continue };
             report.downloaded += data.len() as u64;
             progress.received.store(report.downloaded, Ordering::Relaxed);
             output.write(&decoder.decode(data)?)?;
         }
         output.write(&decoder.finish()?)?;
-        output.finish()
+        output.finish()?;
+        if self.args.fail_with_body && is_failure { returned() } else { Ok(()) }
     }
 
     /// A body that breaks off.

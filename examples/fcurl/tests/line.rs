@@ -65,7 +65,7 @@ fn curl_sends_every_method_with_every_body_by_the_printed_line() {
         &["-T", "large.txt"],
         &["-d", "@large.txt", "-d", "@binary.bin"],
     ];
-    let methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PURGE"];
+    let methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PURGE"];
     for (number, method) in methods.iter().enumerate() {
         for (at, body) in bodies.iter().enumerate() {
             // Each method and each body by each way, if not all of them together.
