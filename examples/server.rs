@@ -2,7 +2,7 @@
 //!
 //!     export ALIBABA_CLOUD_ACCESS_KEY_ID=LTAI5tExample ALIBABA_CLOUD_ACCESS_KEY_SECRET=example-secret
 //!     cargo run --example server
-//!     cargo run --example fcurl -- http://127.0.0.1:3000/hello      (in another terminal)
+//!     cargo run -p fcurl -- http://127.0.0.1:3000/hello             (in another terminal)
 
 use axum::body::Body;
 use axum::response::IntoResponse;

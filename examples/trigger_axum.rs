@@ -3,7 +3,7 @@
 //!     cargo run --example trigger_axum --features axum,trigger
 //!     curl -i http://127.0.0.1:3000/hello                                     (refused)
 //!     export ALIBABA_CLOUD_ACCESS_KEY_ID=LTAI5tExample ALIBABA_CLOUD_ACCESS_KEY_SECRET=secret
-//!     cargo run --example fcurl -- http://127.0.0.1:3000/hello                (in another terminal)
+//!     cargo run -p fcurl -- http://127.0.0.1:3000/hello                       (in another terminal)
 
 use axum::{Router, routing::get};
 use tower_fc::trigger::{Cors, CorsConfig, HttpTrigger};

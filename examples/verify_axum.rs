@@ -32,7 +32,7 @@ async fn main() -> Result<(), BoxError> {
     println!("listening on {base}\n\ntry\n    curl {base}/api/hello\n    curl -i {base}/api/me");
     println!("    export ALIBABA_CLOUD_ACCESS_KEY_ID=LTAI5tExample");
     println!("    export ALIBABA_CLOUD_ACCESS_KEY_SECRET=example-secret");
-    println!("    cargo run --example fcurl -- {base}/api/me");
+    println!("    cargo run -p fcurl -- {base}/api/me");
     Ok(axum::serve(listener, app).await?)
 }
 
