@@ -22,6 +22,8 @@ pub mod release;
 pub mod replay;
 pub mod response;
 pub mod sign;
+#[cfg(feature = "test-util")]
+pub mod test_util;
 #[cfg(feature = "trigger")]
 pub mod trigger;
 pub mod verify;

@@ -452,7 +452,7 @@ async fn what_a_server_knows_of_a_request_prints_neither_its_token_nor_its_signa
         let verify = VerifyLayer::new(verifier)
             .with_clock(clock())
             .with_mode(Mode::Optional)
-            .with_exemption(|_, uri| uri.path() == "/health")
+            .with_exemption(|_, uri, _| uri.path() == "/health")
             .with_observer(observe.clone());
         let digest = CheckDigestLayer::new().with_observer(observe);
         let mut service = verify.layer(digest.layer(service_fn(

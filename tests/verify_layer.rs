@@ -288,7 +288,7 @@ async fn optional_lets_absent_credentials_pass_and_bad_ones_never() {
 #[tokio::test]
 async fn exempt_requests_pass_whatever_credentials_they_carry() {
     let layer = verify_layer()
-        .with_exemption(|method, uri| method == Method::GET && uri.path() == "/health");
+        .with_exemption(|method, uri, _| method == Method::GET && uri.path() == "/health");
     let mut service = layer.layer(greeter());
     let mut bad = get("/health?deep=1");
     bad.headers_mut().insert(AUTHORIZATION, "FC x:y".parse().unwrap());
@@ -589,7 +589,7 @@ async fn awaited_keys_do_all_that_the_layer_was_told() {
         .with_clock(clock())
         .with_mode(Mode::Optional)
         .with_stripped_credentials()
-        .with_exemption(|_, uri| uri.path() == "/health")
+        .with_exemption(|_, uri, _| uri.path() == "/health")
         .with_rejection_response(|rejection: &Rejection, _: &Parts| {
             let mut response = Response::new(Bytes::from(rejection.error_code()));
             *response.status_mut() = StatusCode::IM_A_TEAPOT;
@@ -638,7 +638,7 @@ async fn an_observer_is_told_what_becomes_of_every_request() {
     let keys = StaticKeys::new().with_key(ID, key("old")).with_key(ID, key("new"));
     let layer = VerifyLayer::new(Verifier::new(keys))
         .with_mode(Mode::Optional)
-        .with_exemption(|_, uri| uri.path() == "/health")
+        .with_exemption(|_, uri, _| uri.path() == "/health")
         .with_observer(told.observer());
     let mut service = layer.layer(greeter());
     let signed = |secret: &str| {

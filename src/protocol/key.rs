@@ -1,6 +1,7 @@
 //! Access keys: to sign with, to verify by, and the question for those that verify.
 
 use super::crypto::hmac::Keyed;
+use super::value::AppValue;
 use crate::error::{BoxError, Error, ErrorKind};
 use http::header::HeaderValue;
 use std::collections::{BTreeMap, HashMap};
@@ -107,6 +108,7 @@ pub struct VerifyingKey {
     keyed: Arc<Keyed>,
     token: Option<HeaderValue>,
     not_after: Option<SystemTime>,
+    value: Option<AppValue>,
 }
 
 impl VerifyingKey {
@@ -129,6 +131,7 @@ impl VerifyingKey {
                 keyed: Arc::new(Keyed::new(secret.as_bytes())),
                 token: None,
                 not_after: None,
+                value: None,
             });
         };
         Err(Error::new(ErrorKind::InvalidAccessKeySecret, format!("{name} {rule}")))
@@ -167,6 +170,40 @@ impl VerifyingKey {
     pub fn with_not_after(mut self, time: SystemTime) -> Self {
         self.not_after = Some(time);
         self
+    }
+
+    /// Keeps a value of the application's with it: the tenant that it belongs to, what it may do.
+    ///
+    /// [`VerifyLayer`](crate::VerifyLayer) puts a clone into the extensions of each request that
+    /// this key verifies, under its type, and of no other; in axum it is
+    /// `Extension<T>`. [`VerifiedCaller::value`](crate::VerifiedCaller::value) has it too. Of each
+    /// key there is one value: another replaces it. `Debug` does not print it.
+    ///
+    /// ```
+    /// use tower_fc::keys::VerifyingKey;
+    /// use tower_fc::{Credentials, Signer, Verifier};
+    ///
+    /// #[derive(Clone, Debug, PartialEq)]
+    /// struct Tenant(&'static str);
+    ///
+    /// let key = VerifyingKey::new("secret")?.with_value(Tenant("acme"));
+    /// let verifier = Verifier::new(move |id: &str| (id == "id").then(|| key.clone()));
+    ///
+    /// let mut request = http::Request::get("/").body(())?;
+    /// let now = std::time::SystemTime::now();
+    /// Signer::new(Credentials::new("id", "secret")?).sign_request_at(&mut request, now)?;
+    /// let caller = verifier.verify_request_at(&request, now)?;
+    /// assert_eq!(caller.value(), Some(&Tenant("acme")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_value<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.value = Some(AppValue::new(value));
+        self
+    }
+
+    pub(crate) fn value(&self) -> Option<&AppValue> {
+        self.value.as_ref()
     }
 
     pub(crate) fn keyed(&self) -> &Keyed {

@@ -6,7 +6,8 @@ use std::time::SystemTime;
 
 /// Makes the response to a refused request.
 ///
-/// Closures `Fn(&Rejection, &Parts) -> Response<Bytes>` are such too.
+/// Closures `Fn(&Rejection, &Parts) -> Response<Bytes>` are such too. With the feature `axum`,
+/// `adapters::axum::refuse_with` takes closures that return anything axum can respond with.
 pub trait RejectionResponse {
     /// The response to the request that `parts` began.
     fn rejection_response(&self, rejection: &Rejection, parts: &Parts) -> Response<Bytes>;
@@ -18,16 +19,19 @@ impl<F: Fn(&Rejection, &Parts) -> Response<Bytes>> RejectionResponse for F {
     }
 }
 
-/// The response to the request that `parts` began, refused at this time, with the refusal in
-/// its extensions.
+/// The response to the request that `parts` began, refused at this time if it is known, with the
+/// refusal in its extensions.
 #[cold] // Keeps it out of the way of requests that pass.
 pub(crate) fn answer(
     rejection: Rejection,
-    now: SystemTime,
-    response: &impl RejectionResponse,
+    now: impl Into<Option<SystemTime>>,
+    response: &(impl RejectionResponse + ?Sized),
     parts: &Parts,
 ) -> Box<Response<Bytes>> {
-    let mut rejection = rejection.at(now);
+    let mut rejection = match now.into() {
+        Some(now) => rejection.at(now),
+        None => rejection,
+    };
     // What is refused after it was verified is known to be by its caller.
     if let (None, Some(caller)) =
         (rejection.claimed_access_key_id(), parts.extensions.get::<VerifiedCaller>())

@@ -33,8 +33,9 @@ impl<K: AsyncKeyStore> Verifier<K> {
         request: RequestRef<'_>,
         now: impl Fn() -> SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
-        let mut protocol = ProtocolHeaders::new();
-        let head = Head::of(request, &mut protocol);
+        let (mut protocol, mut room) = (ProtocolHeaders::new(), None);
+        let mut head = Head::of(request, &mut protocol);
+        self.see(&mut head, &mut room)?;
         let mut rest = ProtocolHeaders::new();
         let own = self.own(&head, &mut rest);
         let mut readings = Readings::of(&head, own.as_ref());
@@ -57,7 +58,7 @@ impl<K: AsyncKeyStore> Verifier<K> {
 /// clone of the inner service more.
 pub struct AsyncVerifyLayer<K, R = FcResponse, C = SystemClock>(pub(super) VerifyLayer<K, R, C>);
 
-impl<K, R: Clone, C: Clone> Clone for AsyncVerifyLayer<K, R, C> {
+impl<K, R, C: Clone> Clone for AsyncVerifyLayer<K, R, C> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
@@ -88,7 +89,7 @@ impl<S, K, R, C, B, ResBody> Service<Request<B>> for AsyncVerify<S, K, R, C>
 where
     S: Service<Request<B>, Response = Response<ResBody>> + Clone,
     K: AsyncKeyStore + Send + Sync + 'static,
-    R: RejectionResponse + Clone + Send + Sync + 'static,
+    R: RejectionResponse + Send + Sync + 'static,
     C: Clock + Clone + Send + Sync + 'static,
 {
     type Response = Response<ResponseBody<ResBody>>;
@@ -110,12 +111,13 @@ where
             let uri = layer.target(&parts.uri, &parts.extensions);
             let request = RequestRef { uri, ..(&parts).into() };
             let verdict = layer.verifier.check_async(request, || layer.clock.now()).await;
-            match layer.admit(&mut parts.extensions, verdict) {
-                Ok(()) => {
-                    layer.strip(&mut parts.headers);
+            let now = layer.clock.now();
+            match layer.admit(&mut parts.extensions, verdict, now) {
+                Ok(credentials) => {
+                    layer.strip(credentials, &mut parts.headers);
                     Ok(parts)
                 }
-                Err(rejection) => Err(layer.refuse(rejection, layer.clock.now(), &parts)),
+                Err(rejection) => Err(layer.refuse(rejection, now, &parts)),
             }
         })
     }

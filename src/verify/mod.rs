@@ -80,6 +80,7 @@ mod service;
 #[cfg(feature = "jwt")]
 mod verdict;
 
+pub use crate::protocol::verifier::other::OtherScheme;
 pub use awaiting::{AsyncVerify, AsyncVerifyLayer};
 pub use layer::Mode;
 pub use service::Verify;
@@ -88,6 +89,7 @@ pub use verdict::Verifying;
 
 use crate::clock::{Clock, SystemClock};
 use crate::protocol::{KeyStore, Rejection, VerifiedCaller, Verifier};
+use http::Request;
 use http::request::Parts;
 
 impl<K: KeyStore> Verifier<K> {
@@ -97,5 +99,13 @@ impl<K: KeyStore> Verifier<K> {
     /// As [`Verifier::verify_at`].
     pub fn verify(&self, parts: &Parts) -> Result<VerifiedCaller, Rejection> {
         self.verify_at(parts, SystemClock.now())
+    }
+
+    /// Verifies a whole request as of now. Its body is not looked at.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify_at`].
+    pub fn verify_request<B>(&self, request: &Request<B>) -> Result<VerifiedCaller, Rejection> {
+        self.verify_request_at(request, SystemClock.now())
     }
 }
