@@ -274,6 +274,13 @@ const MAX_ACCESS_KEY_ID: usize = 256;
 /// # checked(&by_closure);
 /// # Ok::<(), tower_fc::error::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no key store that answers at once",
+    label = "not a `KeyStore`",
+    note = "a closure says what it takes, and returns keys: `|id: &str| -> Option<VerifyingKey>`",
+    note = "where keys have to be awaited, call `.awaiting_keys()` on the `VerifyLayer`",
+    note = "a type of your own implements `tower_fc::keys::KeyStore`; an `Arc` of one that does is a store too"
+)]
 pub trait KeyStore {
     /// The secrets of an access key, none when there is no such key.
     ///
@@ -374,6 +381,11 @@ impl std::error::Error for KeyStoreError {
 ///
 /// Implemented for `Option<VerifyingKey>`, `Vec<VerifyingKey>`, [`Keys`], and a
 /// `Result` of any of these with a [`KeyStoreError`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not what a key store returns",
+    label = "not keys",
+    note = "return `Option<VerifyingKey>`, `Vec<VerifyingKey>`, `Keys`, or a `Result` of one of these with a `KeyStoreError`"
+)]
 pub trait IntoKeys: sealed::Sealed {
     #[doc(hidden)]
     fn into_keys(self) -> Result<Keys<'static>, KeyStoreError>;
@@ -397,6 +409,7 @@ impl<T: Into<Keys<'static>>> IntoKeys for Result<T, KeyStoreError> {
     }
 }
 
+#[diagnostic::do_not_recommend] // For the closure that is no store, the trait has words of its own.
 impl<F, R> KeyStore for F
 where
     F: Fn(&str) -> R,

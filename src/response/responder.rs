@@ -8,11 +8,18 @@ use std::time::SystemTime;
 ///
 /// Closures `Fn(&Rejection, &Parts) -> Response<Bytes>` are such too. With the feature `axum`,
 /// `adapters::axum::refuse_with` takes closures that return anything axum can respond with.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` makes no response to a refusal",
+    label = "not a `RejectionResponse`",
+    note = "a closure says what it takes: `|rejection: &Rejection, parts: &Parts| -> Response<Bytes>`",
+    note = "for what axum can respond with, wrap it in `tower_fc::adapters::axum::refuse_with`"
+)]
 pub trait RejectionResponse {
     /// The response to the request that `parts` began.
     fn rejection_response(&self, rejection: &Rejection, parts: &Parts) -> Response<Bytes>;
 }
 
+#[diagnostic::do_not_recommend] // For the closure that is none, the trait has words of its own.
 impl<F: Fn(&Rejection, &Parts) -> Response<Bytes>> RejectionResponse for F {
     fn rejection_response(&self, rejection: &Rejection, parts: &Parts) -> Response<Bytes> {
         self(rejection, parts)

@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use std::time::SystemTime;
 use tower_service::Service;
 
-impl<K: AsyncKeyStore> Verifier<K> {
+impl<K> Verifier<K> {
     /// Verifies a request as of `now` by keys that have to be awaited.
     ///
     /// # Errors
@@ -24,7 +24,10 @@ impl<K: AsyncKeyStore> Verifier<K> {
         &self,
         parts: &Parts,
         now: SystemTime,
-    ) -> Result<VerifiedCaller, Rejection> {
+    ) -> Result<VerifiedCaller, Rejection>
+    where
+        K: AsyncKeyStore,
+    {
         self.check_async(parts.into(), || now).await
     }
 
@@ -32,7 +35,10 @@ impl<K: AsyncKeyStore> Verifier<K> {
         &self,
         request: RequestRef<'_>,
         now: impl Fn() -> SystemTime,
-    ) -> Result<VerifiedCaller, Rejection> {
+    ) -> Result<VerifiedCaller, Rejection>
+    where
+        K: AsyncKeyStore,
+    {
         let (mut protocol, mut room) = (ProtocolHeaders::new(), None);
         let mut head = Head::of(request, &mut protocol);
         self.see(&mut head, &mut room)?;

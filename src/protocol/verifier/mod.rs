@@ -574,12 +574,16 @@ impl<K> Verifier<K> {
     }
 }
 
-impl<K: KeyStore> Verifier<K> {
+// The bounds are those of the functions, so that the compiler says what is no key store.
+impl<K> Verifier<K> {
     /// Verifies a request as of `now`.
     ///
     /// # Errors
     /// A [`Rejection`] that says which [check](Verifier#order-of-checks) failed.
-    pub fn verify_at(&self, parts: &Parts, now: SystemTime) -> Result<VerifiedCaller, Rejection> {
+    pub fn verify_at(&self, parts: &Parts, now: SystemTime) -> Result<VerifiedCaller, Rejection>
+    where
+        K: KeyStore,
+    {
         self.check(parts.into(), now)
     }
 
@@ -591,7 +595,10 @@ impl<K: KeyStore> Verifier<K> {
         &self,
         request: &Request<B>,
         now: SystemTime,
-    ) -> Result<VerifiedCaller, Rejection> {
+    ) -> Result<VerifiedCaller, Rejection>
+    where
+        K: KeyStore,
+    {
         self.check(request.into(), now)
     }
 
@@ -599,7 +606,10 @@ impl<K: KeyStore> Verifier<K> {
         &self,
         request: RequestRef<'_>,
         now: SystemTime,
-    ) -> Result<VerifiedCaller, Rejection> {
+    ) -> Result<VerifiedCaller, Rejection>
+    where
+        K: KeyStore,
+    {
         let (mut protocol, mut room) = (ProtocolHeaders::new(), None);
         let mut head = Head::of(request, &mut protocol);
         self.see(&mut head, &mut room)?;
