@@ -46,7 +46,7 @@
 //! # Among other layers
 //!
 //! [The order](crate::verify#order) is the other way round in axum: the last `layer` is the
-//! outermost. `examples/axum_app.rs` is an app with public, signed and administrators' routes, one
+//! outermost. `examples/axum-app` is an app with public, signed and administrators' routes, one
 //! tenant for each key, and a WebSocket.
 //!
 //! A refusal has a body of its own, so that the responses of a [`VerifyLayer`](crate::VerifyLayer)

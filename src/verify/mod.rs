@@ -86,6 +86,8 @@
 //! |---|---|---|
 //! | HAProxy 2.6 | kept | kept |
 //! | Caddy 2.6 | kept | kept |
+//! | Caddy 2.6, `handle_path` | kept | `//` merged, `.` and `..` resolved: such targets do not verify, whatever the base |
+//! | Caddy 2.6, `uri path_regexp` | kept | kept, but for `'()*!` in the path, which it escapes: they do not verify under `acs` |
 //! | nginx 1.22, `proxy_pass http://app;` | its own, so that `ACS3`, which signs it, does not verify | kept |
 //! | nginx 1.22, `proxy_pass http://app/;` | its own | decoded, `//` merged, `.` and `..` resolved, and written anew: such targets do not verify, whatever the base |
 //!
@@ -120,7 +122,8 @@
 //! Caddy:
 //!
 //! ```text
-//! handle_path /v2/* {
+//! handle /v2/* {
+//!     uri path_regexp ^/v2(/.*) $1
 //!     reverse_proxy 127.0.0.1:8080
 //! }
 //! ```

@@ -30,7 +30,11 @@ fn main() -> ExitCode {
     );
     let caddy = needing(
         Some(&CADDY),
-        named![caddy_changes_nothing, caddy_takes_a_prefix_away_and_nothing_else],
+        named![
+            caddy_changes_nothing,
+            caddy_with_handle_path_merges_slashes_and_dots,
+            caddy_with_an_expression_takes_a_prefix_away_and_writes_marks_as_escapes,
+        ],
     );
     let nginx = needing(
         Some(&NGINX),
@@ -70,8 +74,14 @@ const HAPROXY_BELOW: &str = "
 const CADDY_ALL: &str = "
     reverse_proxy 127.0.0.1:8080
 ";
-const CADDY_BELOW: &str = "
+const CADDY_MERGING: &str = "
     handle_path /v2/* {
+        reverse_proxy 127.0.0.1:8080
+    }
+";
+const CADDY_BELOW: &str = "
+    handle /v2/* {
+        uri path_regexp ^/v2(/.*) $1
         reverse_proxy 127.0.0.1:8080
     }
 ";
@@ -212,7 +222,12 @@ const SCHEMES: [Scheme; 3] = [Scheme::Fc, Scheme::Acs3HmacSha256, Scheme::Acs];
 
 /// What is plain to every proxy, and what is not.
 const PLAIN: [&str; 5] = ["/", "/p", "/p/q?a=b&c=x+y%20z", "/a%20b", "/%E4%BD%A0?q=%e4%bd%a0"];
-const ODD: [&str; 7] = ["//p", "/p//q", "/p/./q", "/p/../q", "/p/q/..", "/./", "/~p/$q:@,'()*!"];
+const DOTS: [&str; 6] = ["//p", "/p//q", "/p/./q", "/p/../q", "/p/q/..", "/./"];
+const MARKS: &str = "/~p/$q:@,'()*!";
+
+fn all() -> impl Iterator<Item = &'static str> {
+    PLAIN.into_iter().chain(DOTS).chain([MARKS])
+}
 
 /// A server that answers with the target as it arrived. Returns once it listens.
 fn serve(configure: impl FnOnce(Verifier<StaticKeys>) -> Verifier<StaticKeys>) -> SocketAddr {
@@ -239,7 +254,6 @@ fn serve(configure: impl FnOnce(Verifier<StaticKeys>) -> Verifier<StaticKeys>) -
 /// The status and the body of what answers a target that is sent as it is, signed for `host`.
 fn send(address: SocketAddr, scheme: Scheme, host: &str, target: &str) -> (u16, String) {
     let signer = Signer::new(Credentials::new(ID, SECRET).unwrap());
-    // Dots in a path are what strict signing refuses nothing of: they are signed as they are.
     let signer = signer.with_scheme(scheme).unwrap();
     let mut request = Request::new(());
     *request.uri_mut() = target.parse::<Uri>().unwrap();
@@ -265,25 +279,37 @@ fn exchange(address: SocketAddr, target: &str, headers: &HeaderMap) -> (u16, Str
     (status, body)
 }
 
-/// Checks that signed targets below a prefix arrive without it and else as they were sent.
-fn passes_all(proxy: &Proxy, prefix: &str) {
+/// The host that requests are sent to.
+const NAME: &str = "api.example";
+
+/// Checks that signed targets arrive as they were sent.
+fn passes_all(proxy: &Proxy) {
     for scheme in SCHEMES {
-        for target in PLAIN.iter().chain(&ODD) {
-            let sent = format!("{prefix}{target}");
-            let (status, body) = send(proxy.address, scheme, &proxy.address.to_string(), &sent);
-            assert_eq!(status, 200, "{scheme} {sent}: {body}");
-            assert!(body.contains(&format!("{ID} {target}")), "{scheme} {sent}: {body}");
+        for target in all() {
+            let (status, body) = send(proxy.address, scheme, NAME, target);
+            assert_eq!(status, 200, "{scheme} {target}: {body}");
+            assert!(body.contains(&format!("{ID} {target}")), "{scheme} {target}: {body}");
         }
     }
 }
 
-/// The base of what is below a prefix behind a proxy, which has to be known before it runs: named,
-/// as the address of a proxy for tests is known only once it does.
-const NAME: &str = "api.example";
-
-fn passes_all_below(proxy: &Proxy) {
+/// Checks that targets below the prefix arrive as others do, and that those with `//` and dots are
+/// refused because they do not.
+fn merges(proxy: &Proxy) {
+    passes_below(proxy, &["/p", "/p/q?a=b"]);
     for scheme in SCHEMES {
-        for target in PLAIN.iter().chain(&ODD) {
+        for target in DOTS {
+            let (status, body) = send(proxy.address, scheme, NAME, &format!("/v2{target}"));
+            assert_eq!(status, 403, "{scheme} {target}: {body}");
+            assert!(body.contains("SignatureNotMatch"), "{scheme} {target}: {body}");
+        }
+    }
+}
+
+/// Checks that these targets, below a prefix, arrive without it and else as they were sent.
+fn passes_below(proxy: &Proxy, targets: &[&str]) {
+    for scheme in SCHEMES {
+        for target in targets {
             let sent = format!("/v2{target}");
             let (status, body) = send(proxy.address, scheme, NAME, &sent);
             assert_eq!(status, 200, "{scheme} {sent}: {body}");
@@ -311,28 +337,40 @@ fn below() -> SocketAddr {
 // --- what they do ----------------------------------------------------------------------------
 
 fn haproxy_changes_nothing() {
-    passes_all(&Proxy::haproxy(HAPROXY_ALL, serve(|verifier| verifier)), "");
+    passes_all(&Proxy::haproxy(HAPROXY_ALL, serve(|verifier| verifier)));
 }
 
 fn haproxy_takes_a_prefix_away_and_nothing_else() {
     assert!(is_documented(HAPROXY_BELOW));
-    passes_all_below(&Proxy::haproxy(HAPROXY_BELOW, below()));
+    passes_below(&Proxy::haproxy(HAPROXY_BELOW, below()), &all().collect::<Vec<_>>());
 }
 
 fn caddy_changes_nothing() {
-    passes_all(&Proxy::caddy(CADDY_ALL, serve(|verifier| verifier)), "");
+    passes_all(&Proxy::caddy(CADDY_ALL, serve(|verifier| verifier)));
 }
 
-fn caddy_takes_a_prefix_away_and_nothing_else() {
+fn caddy_with_handle_path_merges_slashes_and_dots() {
+    merges(&Proxy::caddy(CADDY_MERGING, below()));
+}
+
+fn caddy_with_an_expression_takes_a_prefix_away_and_writes_marks_as_escapes() {
     assert!(is_documented(CADDY_BELOW));
-    passes_all_below(&Proxy::caddy(CADDY_BELOW, below()));
+    let proxy = Proxy::caddy(CADDY_BELOW, below());
+    passes_below(&proxy, &PLAIN);
+    passes_below(&proxy, &DOTS);
+    // `acs` signs a path as it is written.
+    for scheme in SCHEMES {
+        let (status, body) = send(proxy.address, scheme, NAME, &format!("/v2{MARKS}"));
+        let expected = if scheme == Scheme::Acs { 403 } else { 200 };
+        assert_eq!(status, expected, "{scheme}: {body}");
+    }
 }
 
 fn nginx_puts_a_host_of_its_own_in_place_of_the_one_that_was_signed() {
     let proxy = Proxy::nginx(NGINX_FIRST, serve(|verifier| verifier));
     let cured = serve(|verifier| verifier.with_external_base(format!("http://{NAME}")).unwrap());
     let cured = Proxy::nginx(NGINX_FIRST, cured);
-    for target in PLAIN.iter().chain(&ODD) {
+    for target in all() {
         for scheme in SCHEMES {
             let signs_host = scheme == Scheme::Acs3HmacSha256;
             let (status, body) = send(proxy.address, scheme, NAME, target);
@@ -346,23 +384,14 @@ fn nginx_puts_a_host_of_its_own_in_place_of_the_one_that_was_signed() {
 
 fn nginx_that_is_told_to_keep_the_host_changes_nothing() {
     assert!(is_documented(NGINX_ALL));
-    passes_all(&Proxy::nginx(NGINX_ALL, serve(|verifier| verifier)), "");
+    passes_all(&Proxy::nginx(NGINX_ALL, serve(|verifier| verifier)));
 }
 
 fn nginx_with_a_path_in_proxy_pass_merges_slashes_and_dots() {
-    let proxy = Proxy::nginx(NGINX_MERGING, below());
-    for scheme in SCHEMES {
-        let (status, body) = send(proxy.address, scheme, NAME, "/v2/p/q?a=b");
-        assert_eq!((status, body.contains(&format!("{ID} /p/q?a=b"))), (200, true), "{body}");
-        for target in ["//p", "/p//q", "/p/./q", "/p/../q", "/p/q/..", "/./"] {
-            let (status, body) = send(proxy.address, scheme, NAME, &format!("/v2{target}"));
-            assert_eq!(status, 403, "{scheme} {target}: {body}");
-            assert!(body.contains("SignatureNotMatch"), "{scheme} {target}: {body}");
-        }
-    }
+    merges(&Proxy::nginx(NGINX_MERGING, below()));
 }
 
 fn nginx_that_passes_on_what_it_was_sent_takes_a_prefix_away_and_nothing_else() {
     assert!(is_documented(NGINX_BELOW));
-    passes_all_below(&Proxy::nginx(NGINX_BELOW, below()));
+    passes_below(&Proxy::nginx(NGINX_BELOW, below()), &all().collect::<Vec<_>>());
 }

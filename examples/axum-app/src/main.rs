@@ -77,7 +77,11 @@ async fn either(caller: Caller, headers: axum::http::HeaderMap) -> Response {
     }
 }
 
-async fn socket(upgrade: WebSocketUpgrade, Extension(tenant): Extension<Tenant>) -> Response {
+async fn socket(
+    _: VerifiedCaller,
+    Extension(tenant): Extension<Tenant>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     upgrade.on_upgrade(async move |mut socket: WebSocket| {
         let text = format!("hello {}", tenant.0);
         // Whoever has gone is told nothing.

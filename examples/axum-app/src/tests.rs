@@ -101,6 +101,7 @@ async fn each_route_serves_whom_it_is_for() {
     // A token where a signature is asked for, and beside what is left of one.
     for (request, status) in [
         (request("GET", "/api/me", &[("authorization", "Bearer a-good-token")]), 403),
+        (request("GET", "/api/socket", &[("authorization", "Bearer a-good-token")]), 403),
         (with("Basic YTpi"), 403),
         (both, 403),
     ] {
