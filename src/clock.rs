@@ -7,6 +7,11 @@ use std::time::SystemTime;
 /// Tells the time to layers. The core takes the time as an argument instead.
 ///
 /// Closures that return a [`SystemTime`] are clocks too.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no clock",
+    label = "not a `Clock`",
+    note = "a clock is a `FixedClock`, or a closure that returns a `SystemTime`"
+)]
 pub trait Clock {
     /// The time now.
     fn now(&self) -> SystemTime;
@@ -49,6 +54,7 @@ impl Clock for FixedClock {
     }
 }
 
+#[diagnostic::do_not_recommend] // For the closure that is none, the trait has words of its own.
 impl<F: Fn() -> SystemTime> Clock for F {
     fn now(&self) -> SystemTime {
         self()

@@ -5,7 +5,6 @@
 #[macro_use]
 mod macros;
 
-#[cfg(any(feature = "axum", feature = "reqwest-middleware"))]
 pub mod adapters;
 mod awaiting;
 pub mod clock;
@@ -22,6 +21,8 @@ pub mod release;
 pub mod replay;
 pub mod response;
 pub mod sign;
+#[cfg(feature = "test-util")]
+pub mod test_util;
 #[cfg(feature = "trigger")]
 pub mod trigger;
 pub mod verify;

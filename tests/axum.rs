@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::time::SystemTime;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::{Layer as _, ServiceBuilder, ServiceExt as _};
-use tower_fc::adapters::axum::{NotVerified, original_uri};
+use tower_fc::adapters::axum::{Caller, NotVerified, original_uri, refuse_with};
 use tower_fc::digest::{BodyDigestMismatch, CheckDigestLayer};
 use tower_fc::protocol::Schemes;
 use tower_fc::replay::{MemoryReplayGuard, ReplayLayer};
@@ -497,5 +497,162 @@ async fn a_body_that_turns_out_wrong_is_400_by_the_extractors_and_403_before_the
         assert_eq!(response.status(), 403, "{name}");
         assert_eq!(common::refusal(&response), Some(RejectionKind::BodyDigestMismatch), "{name}");
         assert_eq!(told.take(), [format!("BodyDigestMismatch of {ID}")], "{name}");
+    }
+}
+
+/// Refuses with its kind, and counts the requests that it was asked about by their target.
+fn own_response(
+    rejection: &Rejection,
+    parts: &http::request::Parts,
+) -> impl axum::response::IntoResponse + use<> {
+    let text = format!("{} of {} at {:?}", rejection.kind().name(), parts.uri, rejection.time());
+    (StatusCode::IM_A_TEAPOT, [("x-own", "1")], text)
+}
+
+#[tokio::test]
+async fn extractors_refuse_in_the_way_and_by_the_clock_of_the_layer_that_let_the_request_pass() {
+    async fn caller(_: VerifiedCaller) {}
+    async fn optional(caller: Option<VerifiedCaller>) -> String {
+        format!("{}", caller.is_some())
+    }
+    let routes = || Router::new().route("/caller", get(caller)).route("/any", get(optional));
+    let verifier = || verifier().with_other_schemes(["Bearer"]).unwrap();
+    let layer = || {
+        VerifyLayer::new(verifier())
+            .with_clock(common::clock())
+            .with_rejection_response(refuse_with(own_response))
+    };
+    let awaiting = tower_fc::Verifier::new(async |_: String| None::<tower_fc::keys::VerifyingKey>);
+    let awaiting = VerifyLayer::new(awaiting.with_other_schemes(["Bearer"]).unwrap())
+        .with_clock(common::clock())
+        .with_rejection_response(refuse_with(own_response));
+    let optional = || layer().with_mode(Mode::Optional);
+    let exempt = || layer().with_exemption(|_, _, _| true);
+    let plain = |target: &str| Request::get(target).body(axum::body::Body::empty()).unwrap();
+    let bearer = |target: &str| {
+        let request = Request::get(target).header("authorization", "Bearer abc");
+        request.body(axum::body::Body::empty()).unwrap()
+    };
+    let at = format!("{:?}", Some(common::at(0)));
+    let missing = format!("missing_credentials of /caller at {at}");
+    let other = |target| format!("other_scheme of {target} at {at}");
+    for (name, app, request, expected) in [
+        ("required", routes().layer(layer()), plain("/caller"), &*missing),
+        ("anonymous", routes().layer(optional()), plain("/caller"), &missing),
+        ("exempt", routes().layer(exempt()), plain("/caller"), &missing),
+        (
+            "awaited",
+            routes().layer(awaiting.clone().with_mode(Mode::Optional).awaiting_keys()),
+            plain("/caller"),
+            &missing,
+        ),
+        ("another scheme", routes().layer(layer()), bearer("/caller"), &other("/caller")),
+        ("another scheme", routes().layer(optional()), bearer("/any"), &other("/any")),
+        (
+            "another scheme, awaited",
+            routes().layer(awaiting.awaiting_keys()),
+            bearer("/any"),
+            &other("/any"),
+        ),
+        // The innermost layer is the one that let it pass.
+        (
+            "inside of another",
+            routes().layer(optional()).layer(verify().with_mode(Mode::Optional)),
+            plain("/caller"),
+            &missing,
+        ),
+    ] {
+        let response = app.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 418, "{name}");
+        assert_eq!(only(response.headers(), "x-own"), "1", "{name}");
+        assert!(common::refusal(&response).is_some(), "{name}");
+        assert_eq!(read(response).await, expected, "{name}");
+    }
+    let response = routes().layer(optional()).oneshot(plain("/any")).await.unwrap();
+    assert_eq!(read(response).await, "false");
+}
+
+#[tokio::test]
+async fn a_caller_is_one_of_three_and_none_of_them_where_nobody_looked() {
+    async fn tell(caller: Caller) -> String {
+        match caller {
+            Caller::Verified(caller) => caller.access_key_id().to_owned(),
+            Caller::Other(other) => other.name().to_owned(),
+            Caller::Anonymous => "anonymous".to_owned(),
+        }
+    }
+    let verifier = verifier().with_other_schemes(["Bearer", "Basic"]).unwrap();
+    let app = Router::new().route("/", get(tell));
+    let layer = VerifyLayer::new(verifier).with_mode(Mode::Optional);
+    let request = |value: Option<&str>| {
+        let mut request = Request::get("/").body(axum::body::Body::empty()).unwrap();
+        if let Some(value) = value {
+            request.headers_mut().insert("authorization", value.parse().unwrap());
+        }
+        request
+    };
+    for (request, expected) in [
+        (sign(request(None), Scheme::Fc), ID),
+        (request(Some("Basic YTpi")), "Basic"),
+        (request(Some("BEARER x")), "Bearer"),
+        (request(None), "anonymous"),
+    ] {
+        let response = app.clone().layer(layer.clone()).oneshot(request).await.unwrap();
+        assert_eq!(read(response).await, expected);
+    }
+    let response = app.oneshot(request(None)).await.unwrap();
+    assert_eq!(response.status(), 500);
+    assert_eq!(common::refusal(&response), Some(RejectionKind::NotLookedAt));
+}
+
+#[tokio::test]
+async fn a_refusal_whose_body_is_not_there_at_once_is_function_computes() {
+    let slow = refuse_with(|_, _| {
+        let (sender, body) = http_body_util::channel::Channel::<Bytes>::new(1);
+        // It never ends.
+        std::mem::forget(sender);
+        (StatusCode::IM_A_TEAPOT, axum::body::Body::new(body))
+    });
+    let broken = refuse_with(|_, _| {
+        let (sender, body) = http_body_util::channel::Channel::<Bytes, std::fmt::Error>::new(1);
+        sender.abort(std::fmt::Error);
+        (StatusCode::IM_A_TEAPOT, axum::body::Body::new(body))
+    });
+    let app = || Router::new().route("/", get(echo));
+    for app in [
+        app().layer(verify().with_rejection_response(slow)),
+        app().layer(verify().with_rejection_response(broken)),
+    ] {
+        let plain = Request::get("/").body(axum::body::Body::empty()).unwrap();
+        let response = app.oneshot(plain).await.unwrap();
+        assert_eq!(response.status(), 403);
+        assert_eq!(read_error(response).await.0, "MissingRequiredHeader");
+    }
+}
+
+#[tokio::test]
+async fn nest_and_an_external_base_go_together() {
+    let verifier = verifier().with_external_base("https://api.example/v2").unwrap();
+    let layer = VerifyLayer::new(verifier).with_original_target(original_uri);
+    let app = Router::new().nest("/api", Router::new().route("/hello", get(echo)).layer(layer));
+    for scheme in SCHEMES {
+        let sent = |uri: &str| {
+            let request = Request::get(uri).body(axum::body::Body::empty()).unwrap();
+            let mut request = sign(request, scheme);
+            *request.uri_mut() = "/api/hello?x=1".parse().unwrap();
+            request.headers_mut().insert("host", "10.0.0.7".parse().unwrap());
+            request
+        };
+        let good = sent("https://api.example/v2/api/hello?x=1");
+        let response = app.clone().oneshot(good).await.unwrap();
+        assert_eq!(read(response).await, format!("{ID} {scheme} /api/hello?x=1"));
+        for other in [
+            "https://api.example/v2/hello?x=1",
+            "https://api.example/api/hello?x=1",
+            "/api/hello?x=1",
+        ] {
+            let response = app.clone().oneshot(sent(other)).await.unwrap();
+            assert_eq!(response.status(), 403, "{scheme} {other}");
+        }
     }
 }

@@ -11,7 +11,7 @@ const ROOMS: [&[&str]; 8] = [
     &["awaiting", "clock", "random"],
     &["credentials", "keys", "release", "response"],
     &["digest", "replay", "sign", "verify"],
-    &["trigger"],
+    &["test_util", "trigger"],
     &["invocation"],
     &["adapters"],
 ];
@@ -48,10 +48,11 @@ const CLOCKS: [&str; 6] = [
 ];
 
 /// The files that read one, and why.
-const READERS: [(&str, &str, &str); 12] = [
+const READERS: [(&str, &str, &str); 13] = [
     ("clock", "SystemTime::now", "it is the clock of the system"),
     ("sign/now", "SystemClock.now", "signs and presigns as of now: others take the time"),
     ("verify", "SystemClock.now", "verifies as of now: others take the time"),
+    ("test_util", "SystemClock.now", "behind `test-util`: when a key for tests was made"),
     ("keys/file", "Instant::now", "behind `key-file`: counts how long ago a file was looked at"),
     ("keys/file", ".elapsed()", "the same"),
     (

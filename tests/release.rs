@@ -98,7 +98,7 @@ async fn a_layer_that_clones_gives_back_what_was_ready_and_one_that_does_not_nee
     let provider = || async { Ok(credentials()) };
     let origins = ["https://demo.example"];
     let slow_sign = SignLayer::for_origins(Signer::new(provider), origins).unwrap();
-    let exempt = verify_layer().with_exemption(|_, _| true);
+    let exempt = verify_layer().with_exemption(|_, _, _| true);
     let verified = || ServiceBuilder::new().layer(verify_layer());
     let check = CheckDigestLayer::new;
 
@@ -124,7 +124,10 @@ async fn a_layer_that_clones_gives_back_what_was_ready_and_one_that_does_not_nee
         ("SetDigestLayer", left!(SetDigestLayer::for_signer(&signer(Scheme::Fc)), posted())),
         // What passes.
         ("exempt", left!(exempt, get("/"))),
-        ("exempt, awaited", left!(verify().with_exemption(|_, _| true).awaiting_keys(), get("/"))),
+        (
+            "exempt, awaited",
+            left!(verify().with_exemption(|_, _, _| true).awaiting_keys(), get("/")),
+        ),
         ("verified", left!(verify_layer(), signed(get("/")))),
     ] {
         assert_eq!(left, released, "{name}");

@@ -590,8 +590,9 @@ async fn only_the_chosen_methods_are_guarded() {
 async fn anonymous_and_exempt_requests_pass_as_often_as_they_arrive() {
     let (guard, inner) = (memory(), Counting::default());
     let replay = ReplayLayer::new(Arc::clone(&guard)).with_clock(clock());
-    let verify =
-        verify_layer().with_mode(Mode::Optional).with_exemption(|_, uri| uri.path() == "/health");
+    let verify = verify_layer()
+        .with_mode(Mode::Optional)
+        .with_exemption(|_, uri, _| uri.path() == "/health");
     let mut service = verify.layer(replay.layer(inner.clone()));
     let exempt = signed(get("/health"));
     for request in [get("/a"), get("/a"), exempt.clone(), exempt] {

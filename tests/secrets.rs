@@ -452,7 +452,7 @@ async fn what_a_server_knows_of_a_request_prints_neither_its_token_nor_its_signa
         let verify = VerifyLayer::new(verifier)
             .with_clock(clock())
             .with_mode(Mode::Optional)
-            .with_exemption(|_, uri| uri.path() == "/health")
+            .with_exemption(|_, uri, _| uri.path() == "/health")
             .with_observer(observe.clone());
         let digest = CheckDigestLayer::new().with_observer(observe);
         let mut service = verify.layer(digest.layer(service_fn(
@@ -525,4 +525,25 @@ fn futures_that_hold_a_request_do_not_print_it() {
     printed.debug("SetDigestFuture", &set.call(request));
     assert_eq!(printed.0.len(), 2);
     printed.assert_without(&[SECRET, TOKEN, &signature]);
+}
+
+#[test]
+fn the_value_of_a_key_is_not_printed() {
+    let key = VerifyingKey::new(SECRET).unwrap().with_value(SECRET.to_owned());
+    let keys = tower_fc::StaticKeys::new().with_key(ID, key.clone());
+    let mut request = get("/");
+    Signer::new(Credentials::new(ID, SECRET).unwrap())
+        .sign_request_at(&mut request, at(0))
+        .unwrap();
+    let caller = Verifier::new(keys.clone()).verify_request_at(&request, at(0)).unwrap();
+    assert_eq!(caller.value::<String>().unwrap(), SECRET);
+    let mut printed = format!("{key:?} {keys:?} {caller:?} {:?}", Keys::from(key.clone()));
+    #[cfg(feature = "test-util")]
+    {
+        let key = tower_fc::test_util::TestKey::new(ID).unwrap().with_value(SECRET.to_owned());
+        printed += &format!("{key:?}");
+        printed = printed.replace(&format!("the-secret-of-{ID}"), SECRET);
+    }
+    printed += &format!("{:?}", Verifier::new(keys).with_other_schemes(["Bearer"]).unwrap());
+    assert!(!printed.contains(SECRET), "{printed}");
 }

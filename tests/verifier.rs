@@ -2,10 +2,12 @@
 
 mod bad_input;
 mod coverage;
+mod external;
 mod guesses;
 mod hosts;
 mod keys;
 mod limits;
+mod others;
 mod platform;
 mod strictness;
 mod time;

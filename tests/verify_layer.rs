@@ -22,8 +22,7 @@ use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_fc::clock::FixedClock;
 use tower_fc::keys::{KeyStoreError, VerifyingKey};
 use tower_fc::protocol::{Dialect, Schemes};
-use tower_fc::verify::Mode;
-use tower_fc::verify::Verify;
+use tower_fc::verify::{Mode, OtherScheme, Verify};
 use tower_fc::{
     Credentials, Rejection, RejectionKind, Scheme, Signer, StaticKeys, VerifiedCaller, Verifier,
     VerifyLayer,
@@ -288,7 +287,7 @@ async fn optional_lets_absent_credentials_pass_and_bad_ones_never() {
 #[tokio::test]
 async fn exempt_requests_pass_whatever_credentials_they_carry() {
     let layer = verify_layer()
-        .with_exemption(|method, uri| method == Method::GET && uri.path() == "/health");
+        .with_exemption(|method, uri, _| method == Method::GET && uri.path() == "/health");
     let mut service = layer.layer(greeter());
     let mut bad = get("/health?deep=1");
     bad.headers_mut().insert(AUTHORIZATION, "FC x:y".parse().unwrap());
@@ -589,7 +588,7 @@ async fn awaited_keys_do_all_that_the_layer_was_told() {
         .with_clock(clock())
         .with_mode(Mode::Optional)
         .with_stripped_credentials()
-        .with_exemption(|_, uri| uri.path() == "/health")
+        .with_exemption(|_, uri, _| uri.path() == "/health")
         .with_rejection_response(|rejection: &Rejection, _: &Parts| {
             let mut response = Response::new(Bytes::from(rejection.error_code()));
             *response.status_mut() = StatusCode::IM_A_TEAPOT;
@@ -638,7 +637,7 @@ async fn an_observer_is_told_what_becomes_of_every_request() {
     let keys = StaticKeys::new().with_key(ID, key("old")).with_key(ID, key("new"));
     let layer = VerifyLayer::new(Verifier::new(keys))
         .with_mode(Mode::Optional)
-        .with_exemption(|_, uri| uri.path() == "/health")
+        .with_exemption(|_, uri, _| uri.path() == "/health")
         .with_observer(told.observer());
     let mut service = layer.layer(greeter());
     let signed = |secret: &str| {
@@ -656,4 +655,198 @@ async fn an_observer_is_told_what_becomes_of_every_request() {
         "Exempt".into(),
     ];
     assert_eq!(told.take(), expected);
+}
+
+#[tokio::test]
+async fn credentials_of_another_scheme_pass_untouched_and_marked_and_nobody_is_verified() {
+    let see = service_fn(|request: Request<()>| async move {
+        let extensions = request.extensions();
+        let other = extensions.get::<OtherScheme>().map(|other| other.name().to_owned());
+        let caller =
+            extensions.get::<VerifiedCaller>().map(|caller| caller.access_key_id().to_owned());
+        let value = request.headers().get(AUTHORIZATION).cloned();
+        Ok::<_, Infallible>(Response::new(text(format!("{other:?} {caller:?} {value:?}"))))
+    });
+    let others = || verifier().with_other_schemes(["Bearer"]).unwrap();
+    let layer = || VerifyLayer::new(others()).with_clock(clock()).with_stripped_credentials();
+    let bearer = || {
+        let request = Request::get("/").header(AUTHORIZATION, "bearer abc");
+        request.header("x-own", "1").body(()).unwrap()
+    };
+    let is_other = "Some(\"Bearer\") None Some(\"bearer abc\")";
+    let told = Told::default();
+    for mode in [Mode::Required, Mode::Optional] {
+        let layer = layer().with_mode(mode).with_observer(told.observer());
+        let response = call(&mut layer.layer(see), bearer()).await.unwrap();
+        assert_eq!(read(response).await, is_other, "{mode:?}");
+        let response = call(&mut layer.layer(see), signed(get("/"))).await.unwrap();
+        assert_eq!(read(response).await, format!("None Some({ID:?}) None"), "{mode:?}");
+        // Beside what is left of a signature.
+        let mut both = bearer();
+        both.headers_mut().insert("x-acs-date", "2026-11-21T17:57:00Z".parse().unwrap());
+        let response = call(&mut layer.layer(unreachable()), both).await.unwrap();
+        assert_eq!(refusal(&response), Some(RejectionKind::ConflictingCredentials), "{mode:?}");
+        assert_eq!(
+            told.take(),
+            [
+                "Other(OtherScheme(\"Bearer\"))".to_owned(),
+                format!("{ID} 0"),
+                "ConflictingCredentials of nobody".to_owned()
+            ]
+        );
+    }
+    let keys = |id: String| async move { (id == ID).then(key) };
+    let awaiting = Verifier::new(keys).with_other_schemes(["Bearer"]).unwrap();
+    let awaiting = VerifyLayer::new(awaiting).with_clock(clock()).with_stripped_credentials();
+    let response = call(&mut awaiting.awaiting_keys().layer(see), bearer()).await.unwrap();
+    assert_eq!(read(response).await, is_other);
+
+    // The mark of an outer layer does not outlive an inner one.
+    let mut inside = layer().layer(verify_layer().with_mode(Mode::Optional).layer(unreachable()));
+    let response = call(&mut inside, bearer()).await.unwrap();
+    assert_eq!(refusal(&response), Some(RejectionKind::UnsupportedScheme));
+    let exempting = verify_layer().with_exemption(|_, _, _| true).layer(see);
+    let response = call(&mut layer().layer(exempting), bearer()).await.unwrap();
+    assert_eq!(read(response).await, "None None Some(\"bearer abc\")");
+}
+
+#[tokio::test]
+async fn layers_inside_know_that_another_scheme_was_looked_at_and_claim_nothing() {
+    let verifier = verifier().with_other_schemes(["Bearer"]).unwrap();
+    let guard = tower_fc::replay::MemoryReplayGuard::new(1);
+    let mut service = ServiceBuilder::new()
+        .layer(VerifyLayer::new(verifier).with_clock(clock()))
+        .layer(tower_fc::replay::ReplayLayer::new(guard).with_clock(clock()))
+        .service(greeter());
+    for _ in 0..3 {
+        let request = Request::get("/").header(AUTHORIZATION, "Bearer abc").body(()).unwrap();
+        assert_eq!(call(&mut service, request).await.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn exemptions_see_method_target_and_headers() {
+    let layer = verify_layer().with_exemption(|method, uri, headers| {
+        method == Method::OPTIONS
+            && uri.path() == "/a"
+            && headers.contains_key("access-control-request-method")
+    });
+    let request = |method, target: &str, name: &'static str| {
+        Request::builder().method(method).uri(target).header(name, "GET").body(()).unwrap()
+    };
+    let asking = "access-control-request-method";
+    let mut passing = layer.layer(greeter());
+    let response = call(&mut passing, request(Method::OPTIONS, "/a", asking)).await.unwrap();
+    assert_eq!(read(response).await, "anonymous");
+    let mut service = layer.layer(unreachable());
+    for request in [
+        request(Method::GET, "/a", asking),
+        request(Method::OPTIONS, "/b", asking),
+        request(Method::OPTIONS, "/a", "x-other"),
+    ] {
+        let response = call(&mut service, request).await.unwrap();
+        assert_eq!(refusal(&response), Some(RejectionKind::MissingCredentials));
+    }
+}
+
+#[tokio::test]
+async fn a_closure_that_finds_the_original_target_may_capture() {
+    #[derive(Clone)]
+    struct Targets(Vec<http::Uri>);
+    for (at, passes) in [(0, true), (1, false), (2, false)] {
+        let layer = verify_layer()
+            .with_original_target(move |extensions| extensions.get::<Targets>()?.0.get(at));
+        let mut request = signed(get("/signed?a=b"));
+        let targets = ["/signed?a=b", "/other"].map(|target| target.parse().unwrap());
+        request.extensions_mut().insert(Targets(targets.into()));
+        *request.uri_mut() = "/rewritten".parse().unwrap();
+        let response = call(&mut layer.layer(greeter()), request).await.unwrap();
+        assert_eq!(response.status() == 200, passes, "{at}");
+    }
+}
+
+/// Whose key it is.
+#[derive(Clone, Debug, PartialEq)]
+struct Tenant(String);
+
+/// Answers with the tenant in the extensions, and that of the caller.
+fn tenants()
+-> impl tower::Service<Request<()>, Response = Response<Passed>, Error = Infallible, Future: Send>
++ Clone {
+    service_fn(|request: Request<()>| async move {
+        let there = request.extensions().get::<Tenant>().cloned();
+        let caller = request.extensions().get::<VerifiedCaller>();
+        let own = caller.and_then(|caller| caller.value::<Tenant>()).cloned();
+        assert_eq!(caller.and_then(|caller| caller.value::<String>()), None);
+        Ok::<_, Infallible>(Response::new(text(format!("{there:?} {own:?}"))))
+    })
+}
+
+#[tokio::test]
+async fn the_value_of_a_key_arrives_with_what_that_key_verified_and_with_nothing_else() {
+    let secret = |id: &str, number: u8| format!("secret-{number}-of-{id}");
+    let key = move |id: &str, number| VerifyingKey::new(secret(id, number)).unwrap();
+    let valued =
+        move |id: &str, number: u8| key(id, number).with_value(Tenant(format!("{id}{number}")));
+    // Two keys each, of which `c` has a value with one alone, and `d` with none.
+    let keys = move |id: &str| match id {
+        "a" | "b" => vec![valued(id, 0), valued(id, 1)],
+        "c" => vec![key(id, 0), valued(id, 1)],
+        "d" => vec![key(id, 0), key(id, 1)],
+        _ => vec![],
+    };
+    let layer =
+        || VerifyLayer::new(Verifier::new(keys)).with_clock(clock()).with_mode(Mode::Optional);
+    let awaiting = Verifier::new(move |id: String| async move { keys(&id) });
+    let awaiting = VerifyLayer::new(awaiting).with_clock(clock()).awaiting_keys();
+    let sign = |id: &str, number| {
+        let signer = Signer::new(Credentials::new(id, secret(id, number)).unwrap());
+        signed_by(&signer, get("/"), at(0))
+    };
+    let expected = |id: &str, number: u8| {
+        let has_value = matches!((id, number), ("a" | "b", _) | ("c", 1));
+        let tenant = has_value.then(|| Tenant(format!("{id}{number}")));
+        format!("{tenant:?} {tenant:?}")
+    };
+    for id in ["a", "b", "c", "d"] {
+        for number in [0, 1] {
+            let response = call(&mut layer().layer(tenants()), sign(id, number)).await.unwrap();
+            assert_eq!(read(response).await, expected(id, number), "{id} {number}");
+            let mut service = awaiting.layer(tenants());
+            let response = call(&mut service, sign(id, number)).await.unwrap();
+            assert_eq!(read(response).await, expected(id, number), "{id} {number}");
+        }
+    }
+    let mut service = layer().layer(tenants());
+    let response = call(&mut service, get("/")).await.unwrap();
+    assert_eq!(read(response).await, "None None", "anonymous");
+    // With the id of another.
+    let mut forged = sign("a", 0);
+    let value = forged.headers()[AUTHORIZATION].to_str().unwrap().replace("FC a:", "FC b:");
+    forged.headers_mut().insert(AUTHORIZATION, value.parse().unwrap());
+    let response = call(&mut layer().layer(unreachable()), forged).await.unwrap();
+    assert_eq!(refusal(&response), Some(RejectionKind::SignatureMismatch));
+}
+
+#[tokio::test]
+async fn no_value_of_an_outer_layers_key_is_left_by_an_inner_layer() {
+    let with = |key: VerifyingKey| {
+        VerifyLayer::new(Verifier::new(StaticKeys::new().with_key(ID, key))).with_clock(clock())
+    };
+    let valued = |name: &str| with(key().with_value(Tenant(name.into())));
+    let request = || signed(get("/"));
+    let mut other = valued("outer").layer(valued("inner").layer(tenants()));
+    let inner = format!("{0:?} {0:?}", Some(Tenant("inner".into())));
+    assert_eq!(read(call(&mut other, request()).await.unwrap()).await, inner);
+    let mut none = valued("outer").layer(with(key()).layer(tenants()));
+    assert_eq!(read(call(&mut none, request()).await.unwrap()).await, "None None");
+    let exempt = with(key()).with_exemption(|_, _, _| true).layer(tenants());
+    let mut exempt = valued("outer").layer(exempt);
+    assert_eq!(read(call(&mut exempt, request()).await.unwrap()).await, "None None");
+    // What is not of a key is not touched.
+    let mut own = with(key()).layer(tenants());
+    let mut request = request();
+    request.extensions_mut().insert(Tenant("own".into()));
+    let own = read(call(&mut own, request).await.unwrap()).await;
+    assert_eq!(own, format!("{:?} None", Some(Tenant("own".into()))));
 }

@@ -1,9 +1,11 @@
-//! What axum 0.8 needs beside [`VerifyLayer`](crate::VerifyLayer): extractors, and
-//! the target of a nested router.
+//! What axum 0.8 needs beside [`VerifyLayer`](crate::VerifyLayer): extractors, refusals made of
+//! axum's own responses, and the target of a nested router.
 //!
-//! [`VerifiedCaller`] is an extractor for handlers that serve nobody else, and
-//! `Option<VerifiedCaller>` one for handlers that serve anonymous callers as well. With the
-//! feature `jwt`, so is `VerifiedToken`.
+//! [`VerifiedCaller`] is an extractor for handlers that serve nobody else,
+//! `Option<VerifiedCaller>` one for handlers that serve anonymous callers as well, and [`Caller`]
+//! one for those with several ways in. With the
+//! feature `jwt`, `VerifiedToken` is one too. What they refuse, they answer as the layer outside
+//! of them does.
 //! A router that strips part of the path, as [`nest`](::axum::Router::nest) does,
 //! hides from a layer inside it what the client signed; [`original_uri`] gives it back.
 //!
@@ -40,19 +42,72 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Among other layers
+//!
+//! [The order](crate::verify#order) is the other way round in axum: the last `layer` is the
+//! outermost. `examples/axum-app` is an app with public, signed and administrators' routes, one
+//! tenant for each key, and a WebSocket.
+//!
+//! A refusal has a body of its own, so that the responses of a [`VerifyLayer`](crate::VerifyLayer)
+//! are of another type than those of the service inside. `Router::layer` does not mind. Where it
+//! matters, make them axum's: with `option_layer`, which wants both to be the same, and with
+//! [`axum::serve`](::axum::serve) for a layer around a whole router.
+//!
+//! ```
+//! use axum::{Router, body::Body, http::Method, response::IntoResponse, routing::get};
+//! use http::Request;
+//! use tower::{ServiceBuilder, ServiceExt, util::option_layer};
+//! use tower_fc::{StaticKeys, Verifier, VerifyLayer};
+//! use tower_http::{cors::CorsLayer, trace::TraceLayer};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let verify = VerifyLayer::new(Verifier::new(StaticKeys::new()));
+//! let verify = ServiceBuilder::new().map_response(IntoResponse::into_response).layer(verify);
+//! let stack = |is_checked: bool| {
+//!     ServiceBuilder::new()
+//!         .layer(TraceLayer::new_for_http())
+//!         // Outside, so that preflights are answered, and scripts may read refusals.
+//!         .layer(CorsLayer::permissive())
+//!         .layer(option_layer(is_checked.then(|| verify.clone())))
+//! };
+//! let app = |is_checked| Router::new().route("/", get(async || "hello")).layer(stack(is_checked));
+//! for (is_checked, status) in [(true, 403), (false, 200)] {
+//!     let request = Request::get("/").body(Body::empty())?;
+//!     assert_eq!(app(is_checked).oneshot(request).await?.status(), status);
+//! }
+//! let request = Request::builder().method(Method::OPTIONS).uri("/");
+//! let request = request.header("origin", "https://app.example");
+//! let request = request.header("access-control-request-method", "GET").body(Body::empty())?;
+//! assert_eq!(app(true).oneshot(request).await?.status(), 200);
+//!
+//! // Around a router, before it looks at the path:
+//! let service = verify.service(Router::new().route("/", get(async || "hello")));
+//! let service = axum::ServiceExt::<axum::extract::Request>::into_make_service(service);
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! tokio::spawn(axum::serve(listener, service).into_future());
+//! # Ok(())
+//! # }
+//! ```
 
+use crate::protocol::verifier::caller::looked_at;
 use crate::protocol::{Rejection, RejectionKind, VerifiedCaller};
-use crate::response::{FcResponse, RejectionResponse};
+use crate::response::{FcResponse, RejectionResponse, refuse};
 #[cfg(feature = "jwt")]
 use crate::trigger::jwt::VerifiedToken;
+use crate::verify::OtherScheme;
 use ::axum::body::Body;
 use ::axum::extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri};
 use ::axum::response::IntoResponse;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, Response, Uri};
+use http_body_util::BodyExt;
 use std::convert::Infallible;
 use std::fmt;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 /// The target as the client sent it, before [`nest`](::axum::Router::nest) took the
 /// prefix away. For
@@ -75,28 +130,94 @@ pub fn original_uri(extensions: &Extensions) -> Option<&Uri> {
     extensions.get().map(|OriginalUri(uri)| uri)
 }
 
+/// Answers refusals with whatever axum can respond with: a status, a `Json`, a tuple of both. For
+/// [`VerifyLayer::with_rejection_response`](crate::VerifyLayer::with_rejection_response) and its
+/// like.
+///
+/// The body has to be there at once, as that of a text or of a `Json` is. With one that is not,
+/// say a stream that waits, [`FcResponse`] is the answer.
+///
+/// ```
+/// use axum::{Json, Router, body::Body, http::StatusCode, routing::get};
+/// use http::Request;
+/// use tower::ServiceExt;
+/// use tower_fc::adapters::axum::refuse_with;
+/// use tower_fc::{StaticKeys, Verifier, VerifyLayer};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let own = refuse_with(|rejection, _| {
+///     (StatusCode::UNAUTHORIZED, Json(serde_json::json!({ "why": rejection.message() })))
+/// });
+/// let verify = VerifyLayer::new(Verifier::new(StaticKeys::new())).with_rejection_response(own);
+/// let app = Router::new().route("/", get(async || "hello")).layer(verify);
+///
+/// let response = app.oneshot(Request::get("/").body(Body::empty())?).await?;
+/// assert_eq!(response.status(), 401);
+/// let body = axum::body::to_bytes(response.into_body(), 1024).await?;
+/// assert_eq!(body, r#"{"why":"required HTTP header Authorization was not specified"}"#);
+/// # Ok(())
+/// # }
+/// ```
+pub fn refuse_with<F, T>(respond: F) -> RefuseWith<F>
+where
+    F: Fn(&Rejection, &Parts) -> T,
+    T: IntoResponse,
+{
+    RefuseWith(respond)
+}
+
+/// A [`RejectionResponse`] made of axum's: see [`refuse_with`].
+#[derive(Clone, Copy)]
+pub struct RefuseWith<F>(F);
+
+impl<F, T> RejectionResponse for RefuseWith<F>
+where
+    F: Fn(&Rejection, &Parts) -> T,
+    T: IntoResponse,
+{
+    fn rejection_response(&self, rejection: &Rejection, parts: &Parts) -> Response<Bytes> {
+        let (head, body) = (self.0)(rejection, parts).into_response().into_parts();
+        let mut context = Context::from_waker(Waker::noop());
+        match pin!(body.collect()).poll(&mut context) {
+            Poll::Ready(Ok(body)) => Response::from_parts(head, body.to_bytes()),
+            _ => FcResponse.rejection_response(rejection, parts),
+        }
+    }
+}
+
+impl<F> fmt::Debug for RefuseWith<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RefuseWith").finish_non_exhaustive()
+    }
+}
+
 /// Takes the caller that a [`VerifyLayer`](crate::VerifyLayer) verified. Without one,
 /// the handler is not called and [`NotVerified`] is the answer.
 ///
 /// There is none when the request is anonymous
-/// ([`Mode::Optional`](crate::verify::Mode::Optional)), when its path is exempt, and when
-/// there is no `VerifyLayer` around the handler at all. These cannot be told apart
-/// here, so a layer that was forgotten shows as 403 on every request.
+/// ([`Mode::Optional`](crate::verify::Mode::Optional)), when its credentials are
+/// [another's to check](crate::Verifier::with_other_schemes), when it is exempt, and when
+/// there is no `VerifyLayer` around the handler at all: a layer that was forgotten shows as 403
+/// on every request.
 impl<S: Sync> FromRequestParts<S> for VerifiedCaller {
     type Rejection = NotVerified;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotVerified> {
-        parts.extensions.get().cloned().ok_or_else(|| {
+        let caller = optional(parts)?;
+        caller.ok_or_else(|| {
             let message =
                 "required HTTP header Authorization was not specified, or was not verified";
-            NotVerified::of(parts, RejectionKind::MissingCredentials, message)
+            NotVerified::of(parts, Rejection::new(RejectionKind::MissingCredentials, message))
         })
     }
 }
 
 /// Takes the caller that a [`VerifyLayer`](crate::VerifyLayer) verified, `None` for
-/// an anonymous one. Never refuses: see
-/// [`Mode::Optional`](crate::verify::Mode::Optional) for what gets here.
+/// an anonymous one: see [`Mode::Optional`](crate::verify::Mode::Optional) for what gets here.
+///
+/// Credentials that are [another's to check](crate::Verifier::with_other_schemes) are refused:
+/// who sends them is not anonymous. [`Caller`] takes them.
 ///
 /// ```
 /// use axum::{Router, body::Body, routing::get};
@@ -120,10 +241,91 @@ impl<S: Sync> FromRequestParts<S> for VerifiedCaller {
 /// # }
 /// ```
 impl<S: Sync> OptionalFromRequestParts<S> for VerifiedCaller {
-    type Rejection = Infallible;
+    type Rejection = NotVerified;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
-        Ok(parts.extensions.get().cloned())
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, NotVerified> {
+        optional(parts)
+    }
+}
+
+/// The caller of a request, if it has one and no credentials that are another's.
+fn optional(parts: &Parts) -> Result<Option<VerifiedCaller>, NotVerified> {
+    match parts.extensions.get::<OtherScheme>() {
+        Some(other) => Err(NotVerified::of(parts, Rejection::other(other.clone()))),
+        None => Ok(parts.extensions.get().cloned()),
+    }
+}
+
+/// Tells whom a request is from, where there are several ways in.
+///
+/// As an extractor it refuses only what no [`VerifyLayer`](crate::VerifyLayer) looked at, as
+/// [`RejectionKind::NotLookedAt`].
+///
+/// ```
+/// use axum::{Router, body::Body, http::HeaderMap, http::StatusCode, routing::get};
+/// use http::Request;
+/// use tower::ServiceExt;
+/// use tower_fc::adapters::axum::Caller;
+/// use tower_fc::{Credentials, Signer, StaticKeys, VerifyLayer, Verifier, verify::Mode};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// async fn hello(caller: Caller, headers: HeaderMap) -> (StatusCode, String) {
+///     match caller {
+///         Caller::Verified(caller) => (StatusCode::OK, caller.access_key_id().to_owned()),
+///         // Ours to check now:
+///         Caller::Other(other) if headers["authorization"] == "Bearer a-good-token" => {
+///             (StatusCode::OK, other.name().to_owned())
+///         }
+///         Caller::Other(_) => (StatusCode::UNAUTHORIZED, String::new()),
+///         Caller::Anonymous => (StatusCode::OK, "whoever".to_owned()),
+///     }
+/// }
+/// let keys = StaticKeys::from_secrets([("LTAI5tExample", "secret")])?;
+/// let verifier = Verifier::new(keys).with_other_schemes(["Bearer"])?;
+/// let verify = VerifyLayer::new(verifier).with_mode(Mode::Optional);
+/// let app = Router::new().route("/", get(hello)).layer(verify);
+///
+/// let mut signed = Request::get("/").body(Body::empty())?;
+/// Signer::new(Credentials::new("LTAI5tExample", "secret")?).sign_request(&mut signed)?;
+/// let with = |value| Request::get("/").header("authorization", value).body(Body::empty());
+/// for (request, status, text) in [
+///     (signed, 200, "LTAI5tExample"),
+///     (with("Bearer a-good-token")?, 200, "Bearer"),
+///     (with("Bearer another")?, 401, ""),
+///     (Request::get("/").body(Body::empty())?, 200, "whoever"),
+/// ] {
+///     let response = app.clone().oneshot(request).await?;
+///     assert_eq!(response.status(), status);
+///     assert_eq!(axum::body::to_bytes(response.into_body(), 1024).await?, text);
+/// }
+/// // A scheme that was not named is refused.
+/// assert_eq!(app.oneshot(with("Basic YTpi")?).await?.status(), 403);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// It was verified.
+    Verified(VerifiedCaller),
+    /// Its credentials are of this scheme. *Nothing of it was verified*: that is for the handler.
+    Other(OtherScheme),
+    /// It has no credentials, or was exempt from having any.
+    Anonymous,
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = NotVerified;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotVerified> {
+        let caller = looked_at(&parts.extensions);
+        match caller.map_err(|rejection| NotVerified::of(parts, rejection))? {
+            Some(caller) => Ok(Self::Verified(caller.clone())),
+            None => {
+                let other = parts.extensions.get().cloned();
+                Ok(other.map_or(Self::Anonymous, Self::Other))
+            }
+        }
     }
 }
 
@@ -170,7 +372,7 @@ impl<S: Sync> FromRequestParts<S> for VerifiedToken {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotVerified> {
         parts.extensions.get().cloned().ok_or_else(|| {
             let message = "a token is required, and none was verified";
-            NotVerified::of(parts, RejectionKind::MissingToken, message)
+            NotVerified::of(parts, Rejection::new(RejectionKind::MissingToken, message))
         })
     }
 }
@@ -188,13 +390,12 @@ impl<S: Sync> OptionalFromRequestParts<S> for VerifiedToken {
 
 /// A handler demands a verified caller or token, and the request has none.
 ///
-/// Answered as [`FcResponse`] answers
-/// [`RejectionKind::MissingCredentials`]: 403 and `MissingRequiredHeader`, or
-/// [`RejectionKind::MissingToken`]: 403 and `AccessDenied`; with the
-/// [`Rejection`] in the extensions of the response. An extractor is handed no clock: there are
-/// zeros for the time in the `x-fc-request-id`. Another answer of the layer
-/// ([`with_rejection_response`](crate::VerifyLayer::with_rejection_response)) is not
-/// known here; take an `Option<VerifiedCaller>` where that matters.
+/// Answered as the layer answers that let the request pass
+/// ([`with_rejection_response`](crate::VerifyLayer::with_rejection_response)), by its clock, with
+/// the [`Rejection`] in the extensions of the response: of
+/// [`RejectionKind::MissingCredentials`], [`RejectionKind::OtherScheme`], or
+/// [`RejectionKind::MissingToken`]. Where no layer let it pass, [`FcResponse`] answers, with zeros
+/// for the time in the `x-fc-request-id`.
 ///
 /// ```
 /// use axum::{Router, body::Body, routing::get};
@@ -221,9 +422,10 @@ pub struct NotVerified {
 }
 
 impl NotVerified {
-    fn of(parts: &Parts, kind: RejectionKind, message: &'static str) -> Self {
-        let rejection = Rejection::new(kind, message);
-        let response = Box::new(FcResponse.rejection_response(&rejection, parts));
+    fn of(parts: &Parts, rejection: Rejection) -> Self {
+        let response = refuse(rejection.clone(), parts);
+        // With the time of the layer.
+        let rejection = response.extensions().get().cloned().unwrap_or(rejection);
         Self { rejection, response }
     }
 
@@ -235,9 +437,7 @@ impl NotVerified {
 
 impl IntoResponse for NotVerified {
     fn into_response(self) -> Response<Body> {
-        let mut response = self.response.map(Body::from);
-        response.extensions_mut().insert(self.rejection);
-        response
+        self.response.map(Body::from)
     }
 }
 

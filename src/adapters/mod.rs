@@ -4,7 +4,7 @@
 //! |---|---|---|
 #![cfg_attr(
     feature = "axum",
-    doc = "| [`axum`] | `axum` | [`VerifiedCaller`](crate::VerifiedCaller), and with `jwt` a verified token, as extractors; the target as it was before `nest` |"
+    doc = "| [`axum`] | `axum` | [`VerifiedCaller`](crate::VerifiedCaller), and with `jwt` a verified token, as extractors; refusals made of axum's responses; the target as it was before `nest` |"
 )]
 #![cfg_attr(
     feature = "reqwest-middleware",

@@ -8,6 +8,12 @@ use std::future::Future;
 /// Async closures that return `Result<Credentials, Error>` are providers too. A
 /// provider is asked once for each request, so it should keep what it has until
 /// shortly before it expires.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` provides no credentials",
+    label = "not a `ProvideCredentials`",
+    note = "an `async move ||` that uses what it captured cannot be called anew while it runs: write `move || {{ let client = client.clone(); async move {{ … }} }}`",
+    note = "it returns a `Result<Credentials, tower_fc::error::Error>`"
+)]
 pub trait ProvideCredentials {
     /// The credentials to sign the next request with.
     ///
@@ -23,6 +29,7 @@ impl ProvideCredentials for Credentials {
     }
 }
 
+#[diagnostic::do_not_recommend] // For the closure that is none, the trait has words of its own.
 impl<F, Fut> ProvideCredentials for F
 where
     F: Fn() -> Fut,

@@ -1,6 +1,7 @@
 //! Access keys: to sign with, to verify by, and the question for those that verify.
 
 use super::crypto::hmac::Keyed;
+use super::value::AppValue;
 use crate::error::{BoxError, Error, ErrorKind};
 use http::header::HeaderValue;
 use std::collections::{BTreeMap, HashMap};
@@ -108,6 +109,7 @@ pub struct VerifyingKey {
     secret: Arc<Secret>,
     token: Option<HeaderValue>,
     not_after: Option<SystemTime>,
+    value: Option<AppValue>,
 }
 
 impl VerifyingKey {
@@ -133,7 +135,7 @@ impl VerifyingKey {
     }
 
     fn of(secret: Secret) -> Self {
-        Self { secret: Arc::new(secret), token: None, not_after: None }
+        Self { secret: Arc::new(secret), token: None, not_after: None, value: None }
     }
 
     /// Makes it one of a temporary access key: requests must carry this token.
@@ -169,6 +171,40 @@ impl VerifyingKey {
     pub fn with_not_after(mut self, time: SystemTime) -> Self {
         self.not_after = Some(time);
         self
+    }
+
+    /// Keeps a value of the application's with it: the tenant that it belongs to, what it may do.
+    ///
+    /// [`VerifyLayer`](crate::VerifyLayer) puts a clone into the extensions of each request that
+    /// this key verifies, under its type, and of no other; in axum it is
+    /// `Extension<T>`. [`VerifiedCaller::value`](crate::VerifiedCaller::value) has it too. Of each
+    /// key there is one value: another replaces it. `Debug` does not print it.
+    ///
+    /// ```
+    /// use tower_fc::keys::VerifyingKey;
+    /// use tower_fc::{Credentials, Signer, Verifier};
+    ///
+    /// #[derive(Clone, Debug, PartialEq)]
+    /// struct Tenant(&'static str);
+    ///
+    /// let key = VerifyingKey::new("secret")?.with_value(Tenant("acme"));
+    /// let verifier = Verifier::new(move |id: &str| (id == "id").then(|| key.clone()));
+    ///
+    /// let mut request = http::Request::get("/").body(())?;
+    /// let now = std::time::SystemTime::now();
+    /// Signer::new(Credentials::new("id", "secret")?).sign_request_at(&mut request, now)?;
+    /// let caller = verifier.verify_request_at(&request, now)?;
+    /// assert_eq!(caller.value(), Some(&Tenant("acme")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_value<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.value = Some(AppValue::new(value));
+        self
+    }
+
+    pub(crate) fn value(&self) -> Option<&AppValue> {
+        self.value.as_ref()
     }
 
     pub(crate) fn keyed(&self) -> &Keyed {
@@ -278,6 +314,13 @@ const MAX_ACCESS_KEY_ID: usize = 256;
 /// # checked(&by_closure);
 /// # Ok::<(), tower_fc::error::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no key store that answers at once",
+    label = "not a `KeyStore`",
+    note = "a closure says what it takes, and returns keys: `|id: &str| -> Option<VerifyingKey>`",
+    note = "where keys have to be awaited, call `.awaiting_keys()` on the `VerifyLayer`",
+    note = "a type of your own implements `tower_fc::keys::KeyStore`; an `Arc` of one that does is a store too"
+)]
 pub trait KeyStore {
     /// The secrets of an access key, none when there is no such key.
     ///
@@ -378,6 +421,11 @@ impl std::error::Error for KeyStoreError {
 ///
 /// Implemented for `Option<VerifyingKey>`, `Vec<VerifyingKey>`, [`Keys`], and a
 /// `Result` of any of these with a [`KeyStoreError`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not what a key store returns",
+    label = "not keys",
+    note = "return `Option<VerifyingKey>`, `Vec<VerifyingKey>`, `Keys`, or a `Result` of one of these with a `KeyStoreError`"
+)]
 pub trait IntoKeys: sealed::Sealed {
     #[doc(hidden)]
     fn into_keys(self) -> Result<Keys<'static>, KeyStoreError>;
@@ -401,6 +449,7 @@ impl<T: Into<Keys<'static>>> IntoKeys for Result<T, KeyStoreError> {
     }
 }
 
+#[diagnostic::do_not_recommend] // For the closure that is no store, the trait has words of its own.
 impl<F, R> KeyStore for F
 where
     F: Fn(&str) -> R,

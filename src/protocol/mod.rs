@@ -8,6 +8,7 @@ pub(crate) mod canonical;
 pub(crate) mod crypto;
 pub(crate) mod date;
 pub(crate) mod dialect;
+pub(crate) mod external;
 pub(crate) mod host;
 pub(crate) mod key;
 pub(crate) mod presigner;
@@ -16,6 +17,7 @@ pub(crate) mod scheme;
 pub(crate) mod signer;
 #[cfg(test)]
 mod theorem;
+pub(crate) mod value;
 pub(crate) mod verifier;
 
 pub(crate) use key::{Credentials, KeyStore, KeyStoreError, Keys, VerifyingKey};

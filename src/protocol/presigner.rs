@@ -201,8 +201,8 @@ fn with_target(uri: &Uri, target: Vec<u8>) -> Result<Uri, Error> {
     Uri::from_parts(parts).map_err(|_| bad())
 }
 
-/// A URL that carries its signature. Whoever has it can use it, so `Debug` prints
-/// neither its query nor a token.
+/// A URL that carries its signature. Whoever has it can use it: `Display` writes all of it, to be
+/// handed out, and `Debug`, which is for logs, neither its query nor a token.
 #[derive(Clone)]
 pub struct PresignedUrl {
     uri: Uri,
@@ -223,6 +223,12 @@ impl PresignedUrl {
     /// Returns when it stops working.
     pub fn expires_at(&self) -> SystemTime {
         self.expires_at
+    }
+}
+
+impl fmt::Display for PresignedUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.uri, f)
     }
 }
 

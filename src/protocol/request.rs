@@ -28,6 +28,8 @@ pub(crate) struct Head<'a> {
     pub(crate) protocol: &'a [ProtocolHeader<'a>],
     /// Names of headers that are read as if they were not there.
     pub(crate) left_out: &'static [&'static str],
+    /// Whether `host` is not the one that the request arrived with.
+    pub(crate) is_renamed: bool,
     /// How long all names and values are together, in bytes.
     pub(crate) headers_len: usize,
 }
@@ -120,6 +122,7 @@ impl<'a> Head<'a> {
             content_md5: none,
             protocol: &[],
             left_out: &[],
+            is_renamed: false,
             headers_len: 0,
         };
         for (name, value) in headers {

@@ -33,6 +33,7 @@ mod body;
 mod fc;
 mod future;
 mod grpc;
+mod in_turn;
 mod outcome;
 mod request_id;
 mod responder;
@@ -42,6 +43,9 @@ pub use fc::FcResponse;
 pub use future::{AwaitingFuture, ResponseFuture};
 #[cfg(feature = "trigger")]
 pub(crate) use grpc::grpc_content_type;
+pub(crate) use in_turn::leave;
+#[cfg(feature = "axum")]
+pub(crate) use in_turn::refuse;
 pub(crate) use outcome::Observer;
 pub use outcome::Outcome;
 pub use request_id::RequestId;

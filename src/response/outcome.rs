@@ -1,4 +1,5 @@
 use super::{RejectionResponse, answer};
+use crate::protocol::verifier::other::OtherScheme;
 use crate::protocol::{Rejection, VerifiedCaller};
 use bytes::Bytes;
 use http::Response;
@@ -26,6 +27,9 @@ pub enum Outcome<'a> {
     Verified(&'a VerifiedCaller),
     /// It had no credentials, and passed.
     Anonymous,
+    /// Its credentials are of a scheme that is [another's](crate::Verifier::with_other_schemes) to
+    /// check, and it passed unverified.
+    Other(&'a OtherScheme),
     /// It was exempt, and passed unseen.
     Exempt,
     /// It was refused.

@@ -47,6 +47,14 @@ impl Signer {
         self.signature_now((&*request).into(), now)?.set(request.headers_mut())
     }
 
+    /// Signs a whole request as of now. See [`Signer::sign_at`].
+    ///
+    /// # Errors
+    /// As [`Signer::sign_at`].
+    pub fn sign_request<B>(&self, request: &mut Request<B>) -> Result<(), Error> {
+        self.sign_request_at(request, SystemClock.now())
+    }
+
     /// The headers that sign a request, with a fresh nonce if there is to be one.
     pub(crate) fn signature_now(
         &self,
@@ -74,5 +82,17 @@ impl Presigner {
     /// As [`Presigner::presign_at`].
     pub fn presign(&self, parts: &Parts, lifetime: Duration) -> Result<PresignedUrl, Error> {
         self.presign_at(parts, lifetime, SystemClock.now())
+    }
+
+    /// Presigns a whole request as of now. See [`Presigner::presign_at`].
+    ///
+    /// # Errors
+    /// As [`Presigner::presign_at`].
+    pub fn presign_request<B>(
+        &self,
+        request: &Request<B>,
+        lifetime: Duration,
+    ) -> Result<PresignedUrl, Error> {
+        self.presign_request_at(request, lifetime, SystemClock.now())
     }
 }

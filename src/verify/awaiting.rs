@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use std::time::SystemTime;
 use tower_service::Service;
 
-impl<K: AsyncKeyStore> Verifier<K> {
+impl<K> Verifier<K> {
     /// Verifies a request as of `now` by keys that have to be awaited.
     ///
     /// # Errors
@@ -24,7 +24,10 @@ impl<K: AsyncKeyStore> Verifier<K> {
         &self,
         parts: &Parts,
         now: SystemTime,
-    ) -> Result<VerifiedCaller, Rejection> {
+    ) -> Result<VerifiedCaller, Rejection>
+    where
+        K: AsyncKeyStore,
+    {
         self.check_async(parts.into(), || now).await
     }
 
@@ -32,9 +35,13 @@ impl<K: AsyncKeyStore> Verifier<K> {
         &self,
         request: RequestRef<'_>,
         now: impl Fn() -> SystemTime,
-    ) -> Result<VerifiedCaller, Rejection> {
-        let mut protocol = ProtocolHeaders::new();
-        let head = Head::of(request, &mut protocol);
+    ) -> Result<VerifiedCaller, Rejection>
+    where
+        K: AsyncKeyStore,
+    {
+        let (mut protocol, mut room) = (ProtocolHeaders::new(), None);
+        let mut head = Head::of(request, &mut protocol);
+        self.see(&mut head, &mut room)?;
         let mut rest = ProtocolHeaders::new();
         let own = self.own(&head, &mut rest);
         let mut readings = Readings::of(&head, own.as_ref());
@@ -57,7 +64,7 @@ impl<K: AsyncKeyStore> Verifier<K> {
 /// clone of the inner service more.
 pub struct AsyncVerifyLayer<K, R = FcResponse, C = SystemClock>(pub(super) VerifyLayer<K, R, C>);
 
-impl<K, R: Clone, C: Clone> Clone for AsyncVerifyLayer<K, R, C> {
+impl<K, R, C: Clone> Clone for AsyncVerifyLayer<K, R, C> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
@@ -88,7 +95,7 @@ impl<S, K, R, C, B, ResBody> Service<Request<B>> for AsyncVerify<S, K, R, C>
 where
     S: Service<Request<B>, Response = Response<ResBody>> + Clone,
     K: AsyncKeyStore + Send + Sync + 'static,
-    R: RejectionResponse + Clone + Send + Sync + 'static,
+    R: RejectionResponse + Send + Sync + 'static,
     C: Clock + Clone + Send + Sync + 'static,
 {
     type Response = Response<ResponseBody<ResBody>>;
@@ -110,12 +117,13 @@ where
             let uri = layer.target(&parts.uri, &parts.extensions);
             let request = RequestRef { uri, ..(&parts).into() };
             let verdict = layer.verifier.check_async(request, || layer.clock.now()).await;
-            match layer.admit(&mut parts.extensions, verdict) {
-                Ok(()) => {
-                    layer.strip(&mut parts.headers);
+            let now = layer.clock.now();
+            match layer.admit(&mut parts.extensions, verdict, now) {
+                Ok(credentials) => {
+                    layer.strip(credentials, &mut parts.headers);
                     Ok(parts)
                 }
-                Err(rejection) => Err(layer.refuse(rejection, layer.clock.now(), &parts)),
+                Err(rejection) => Err(layer.refuse(rejection, now, &parts)),
             }
         })
     }

@@ -1,7 +1,7 @@
 use crate::clock::{Clock, SystemClock};
 use crate::protocol::Verifier;
 use crate::response::{FcResponse, Observer, Outcome, RejectionResponse};
-use http::{Extensions, Method, Uri};
+use http::{Extensions, HeaderMap, Method, Uri};
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// [`release`](crate::release) for where that matters.
 pub struct VerifyLayer<K, R = FcResponse, C = SystemClock> {
     pub(super) verifier: Arc<Verifier<K>>,
-    pub(super) response: R,
+    pub(super) response: Arc<R>,
     pub(super) clock: C,
     pub(super) settings: Settings,
 }
@@ -40,11 +40,11 @@ pub(super) struct Settings {
 #[derive(Clone, Default)]
 pub(super) struct Exempt(Option<Arc<IsExempt>>);
 
-type IsExempt = dyn Fn(&Method, &Uri) -> bool + Send + Sync;
+type IsExempt = dyn Fn(&Method, &Uri, &HeaderMap) -> bool + Send + Sync;
 
 impl Exempt {
-    pub(super) fn contains(&self, method: &Method, target: &Uri) -> bool {
-        self.0.as_ref().is_some_and(|is_exempt| is_exempt(method, target))
+    pub(super) fn contains(&self, method: &Method, target: &Uri, headers: &HeaderMap) -> bool {
+        self.0.as_ref().is_some_and(|is_exempt| is_exempt(method, target, headers))
     }
 
     /// Whether there can be any.
@@ -60,7 +60,22 @@ impl fmt::Debug for Exempt {
 }
 
 /// Finds the target that was signed.
-type Original = fn(&Extensions) -> Option<&Uri>;
+#[derive(Clone)]
+pub(super) struct Original(Arc<FindOriginal>);
+
+type FindOriginal = dyn Fn(&Extensions) -> Option<&Uri> + Send + Sync;
+
+impl Original {
+    pub(super) fn find<'a>(&self, extensions: &'a Extensions) -> Option<&'a Uri> {
+        (self.0)(extensions)
+    }
+}
+
+impl fmt::Debug for Original {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
+}
 
 /// Decides about requests without any credentials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -81,11 +96,11 @@ pub enum Mode {
     Optional,
 }
 
-impl<K, R: Clone, C: Clone> Clone for VerifyLayer<K, R, C> {
+impl<K, R, C: Clone> Clone for VerifyLayer<K, R, C> {
     fn clone(&self) -> Self {
         Self {
             verifier: Arc::clone(&self.verifier),
-            response: self.response.clone(),
+            response: Arc::clone(&self.response),
             clock: self.clock.clone(),
             settings: self.settings.clone(),
         }
@@ -97,7 +112,7 @@ impl<K> VerifyLayer<K> {
     pub fn new(verifier: Verifier<K>) -> Self {
         Self {
             verifier: Arc::new(verifier),
-            response: FcResponse,
+            response: Arc::new(FcResponse),
             clock: SystemClock,
             settings: Settings::default(),
         }
@@ -127,6 +142,9 @@ impl<K, R, C> VerifyLayer<K, R, C> {
     /// health check. Credentials they carry are not looked at, and no
     /// [`VerifiedCaller`](crate::VerifiedCaller) is put into them.
     ///
+    /// It is asked with method, target and headers. All of them are what anyone can write: exempt
+    /// by a header, and whoever sends it is let in.
+    ///
     /// The target is the one the client sent, where
     /// [`with_original_target`](Self::with_original_target) says what that is. Compare
     /// whole paths, not beginnings:
@@ -134,19 +152,23 @@ impl<K, R, C> VerifyLayer<K, R, C> {
     #[must_use]
     pub fn with_exemption(
         mut self,
-        is_exempt: impl Fn(&Method, &Uri) -> bool + Send + Sync + 'static,
+        is_exempt: impl Fn(&Method, &Uri, &HeaderMap) -> bool + Send + Sync + 'static,
     ) -> Self {
         self.settings.exempt = Exempt(Some(Arc::new(is_exempt)));
         self
     }
 
     /// Verifies against the target that `original` finds in the extensions of a
-    /// request, where it finds one: the target as the client sent it, before a
-    /// router or a proxy changed it. With the feature `axum`,
-    /// `adapters::axum::original_uri` is such a function.
+    /// request, where it finds one: the target as it arrived, before a
+    /// router changed it. With the feature `axum`,
+    /// `adapters::axum::original_uri` is such a function. For what a proxy changed there is
+    /// [`Verifier::with_external_base`].
     #[must_use]
-    pub fn with_original_target(mut self, original: fn(&Extensions) -> Option<&Uri>) -> Self {
-        self.settings.original = Some(original);
+    pub fn with_original_target(
+        mut self,
+        original: impl Fn(&Extensions) -> Option<&Uri> + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.original = Some(Original(Arc::new(original)));
         self
     }
 
@@ -164,7 +186,7 @@ impl<K, R, C> VerifyLayer<K, R, C> {
         response: T,
     ) -> VerifyLayer<K, T, C> {
         let Self { verifier, clock, settings, .. } = self;
-        VerifyLayer { verifier, response, clock, settings }
+        VerifyLayer { verifier, response: Arc::new(response), clock, settings }
     }
 
     /// Tells the time by another clock than the system's.

@@ -74,12 +74,112 @@
 //! # }
 //! ```
 
+//! # Behind a proxy
+//!
+//! What is signed is what the client called, to the letter. A proxy that changes the host or the
+//! target on the way has to be told not to, or the verifier what it does:
+//! [`Verifier::with_external_base`](crate::Verifier::with_external_base). `X-Forwarded-Host` and its
+//! like are never believed. `tests/system/proxies.rs` runs the proxies of Debian 12 with the lines
+//! below, over plain targets and odd ones (`//`, `.`, `..`, escapes).
+//!
+//! | proxy | host | target |
+//! |---|---|---|
+//! | HAProxy 2.6 | kept | kept |
+//! | Caddy 2.6 | kept | kept |
+//! | Caddy 2.6, `handle_path` | kept | `//` merged, `.` and `..` resolved: such targets do not verify, whatever the base |
+//! | Caddy 2.6, `uri path_regexp` | kept | kept, but for `'()*!` in the path, which it escapes: they do not verify under `acs` |
+//! | nginx 1.22, `proxy_pass http://app;` | its own, so that `ACS3`, which signs it, does not verify | kept |
+//! | nginx 1.22, `proxy_pass http://app/;` | its own | decoded, `//` merged, `.` and `..` resolved, and written anew: such targets do not verify, whatever the base |
+//!
+//! nginx that keeps both:
+//!
+//! ```text
+//! location / {
+//!     proxy_pass http://127.0.0.1:8080;
+//!     proxy_set_header Host $http_host;
+//! }
+//! ```
+//!
+//! With a prefix that is taken away, and `with_external_base("https://api.example/v2")`, it passes on
+//! what it was sent, and not what it made of that:
+//!
+//! ```text
+//! location /v2/ {
+//!     if ($request_uri ~ ^/v2(/.*)$) {
+//!         proxy_pass http://127.0.0.1:8080$1;
+//!     }
+//! }
+//! ```
+//!
+//! HAProxy:
+//!
+//! ```text
+//! backend app
+//!     http-request replace-path ^/v2(/.*) \1
+//!     server app 127.0.0.1:8080
+//! ```
+//!
+//! Caddy:
+//!
+//! ```text
+//! handle /v2/* {
+//!     uri path_regexp ^/v2(/.*) $1
+//!     reverse_proxy 127.0.0.1:8080
+//! }
+//! ```
+//!
+//! # Several ways in
+//!
+//! A route may take tokens or passwords beside signatures: their schemes are left to others by
+//! [`Verifier::with_other_schemes`](crate::Verifier::with_other_schemes). What has no credentials at
+//! all passes with [`Mode::Optional`], and what needs none by
+//! [`VerifyLayer::with_exemption`](crate::VerifyLayer::with_exemption). In the extensions of what
+//! passes is
+//!
+//! | | a [`VerifiedCaller`](crate::VerifiedCaller) | an [`OtherScheme`] |
+//! |---|---|---|
+//! | signed | yes | no |
+//! | of another scheme that was named: *nothing was verified* | no | yes |
+//! | anonymous, exempt | no | no |
+//!
+//! A scheme that was not named is refused, and so is one that was beside anything of a signature.
+//! JSON Web Tokens have a layer of their own, with the feature `jwt`:
+//! `trigger::jwt::SignatureOrJwtLayer`.
+//!
+//! ```
+//! use http::{Request, Response};
+//! use std::convert::Infallible;
+//! use tower::{Layer, ServiceExt, service_fn};
+//! use tower_fc::verify::OtherScheme;
+//! use tower_fc::{StaticKeys, VerifiedCaller, VerifyLayer, Verifier};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let verifier = Verifier::new(StaticKeys::new()).with_other_schemes(["Bearer"])?;
+//! let service = VerifyLayer::new(verifier).layer(service_fn(async |request: Request<()>| {
+//!     let extensions = request.extensions();
+//!     let status = match (extensions.get::<VerifiedCaller>(), extensions.get::<OtherScheme>()) {
+//!         (Some(_), _) => 200,
+//!         (None, Some(_)) if request.headers()["authorization"] == "Bearer a-good-token" => 200,
+//!         _ => 401,
+//!     };
+//!     Ok::<_, Infallible>(Response::builder().status(status).body(String::new()).unwrap())
+//! }));
+//! for (value, status) in [("Bearer a-good-token", 200), ("Bearer x", 401), ("Basic YTpi", 403)] {
+//!     let request = Request::get("/").header("authorization", value).body(())?;
+//!     assert_eq!(service.clone().oneshot(request).await?.status(), status);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
 mod awaiting;
 pub(crate) mod layer;
 mod service;
 #[cfg(feature = "jwt")]
 mod verdict;
 
+pub use crate::protocol::verifier::other::OtherScheme;
 pub use awaiting::{AsyncVerify, AsyncVerifyLayer};
 pub use layer::Mode;
 pub use service::Verify;
@@ -88,14 +188,29 @@ pub use verdict::Verifying;
 
 use crate::clock::{Clock, SystemClock};
 use crate::protocol::{KeyStore, Rejection, VerifiedCaller, Verifier};
+use http::Request;
 use http::request::Parts;
 
-impl<K: KeyStore> Verifier<K> {
+impl<K> Verifier<K> {
     /// Verifies a request as of now. See [`Verifier::verify_at`].
     ///
     /// # Errors
     /// As [`Verifier::verify_at`].
-    pub fn verify(&self, parts: &Parts) -> Result<VerifiedCaller, Rejection> {
+    pub fn verify(&self, parts: &Parts) -> Result<VerifiedCaller, Rejection>
+    where
+        K: KeyStore,
+    {
         self.verify_at(parts, SystemClock.now())
+    }
+
+    /// Verifies a whole request as of now. Its body is not looked at.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify_at`].
+    pub fn verify_request<B>(&self, request: &Request<B>) -> Result<VerifiedCaller, Rejection>
+    where
+        K: KeyStore,
+    {
+        self.verify_request_at(request, SystemClock.now())
     }
 }

@@ -2,9 +2,11 @@ use super::layer::{Mode, VerifyLayer};
 use crate::clock::{Clock, SystemClock};
 use crate::headers::{X_ACS_SECURITY_TOKEN, X_FC_SECURITY_TOKEN};
 use crate::protocol::request::RequestRef;
-use crate::protocol::verifier::caller::without_caller;
+use crate::protocol::verifier::caller::{with_caller, with_other, without_caller};
 use crate::protocol::{KeyStore, Rejection, RejectionKind, VerifiedCaller};
-use crate::response::{FcResponse, Outcome, RejectionResponse, ResponseBody, ResponseFuture};
+use crate::response::{
+    FcResponse, Outcome, RejectionResponse, ResponseBody, ResponseFuture, leave,
+};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderMap};
 use http::request::Parts;
@@ -25,7 +27,7 @@ impl<S, K, R, C, B, ResBody> Service<Request<B>> for Verify<S, K, R, C>
 where
     S: Service<Request<B>, Response = Response<ResBody>>,
     K: KeyStore,
-    R: RejectionResponse,
+    R: RejectionResponse + Send + Sync + 'static,
     C: Clock,
 {
     type Response = Response<ResponseBody<ResBody>>;
@@ -45,9 +47,9 @@ where
         let now = layer.clock.now();
         let verdict = layer.verifier.check(RequestRef { uri, ..(&request).into() }, now);
         // In place, because requests are large to move.
-        match layer.admit(request.extensions_mut(), verdict) {
-            Ok(()) => {
-                layer.strip(request.headers_mut());
+        match layer.admit(request.extensions_mut(), verdict, now) {
+            Ok(credentials) => {
+                layer.strip(credentials, request.headers_mut());
                 ResponseFuture::inner(self.inner.call(request))
             }
             Err(rejection) => {
@@ -57,22 +59,33 @@ where
     }
 }
 
-impl<K, R, C> VerifyLayer<K, R, C> {
+/// Whose credentials a request has that passes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Credentials {
+    /// Of a scheme of ours, or none.
+    Ours,
+    /// Of another scheme.
+    Others,
+}
+
+impl<K, R, C> VerifyLayer<K, R, C>
+where
+    R: RejectionResponse + Send + Sync + 'static,
+{
     /// Whether a request is exempt; one that is can go on as it is left.
-    pub(super) fn exempts<B>(&self, request: &mut Request<B>) -> bool {
+    pub(super) fn exempts<B>(&self, request: &mut Request<B>) -> bool
+    where
+        C: Clock,
+    {
         let target = self.target(request.uri(), request.extensions());
-        let is_exempt = self.settings.exempt.contains(request.method(), target);
+        let is_exempt = self.settings.exempt.contains(request.method(), target, request.headers());
         if is_exempt {
             self.settings.observer.tell(Outcome::Exempt);
             without_caller(request.extensions_mut());
-            self.strip(request.headers_mut());
+            leave(request.extensions_mut(), &self.response, self.clock.now());
+            self.strip(Credentials::Ours, request.headers_mut());
         }
         is_exempt
-    }
-
-    /// The target as it was signed.
-    pub(super) fn target<'a>(&self, uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
-        self.settings.original.and_then(|original| original(extensions)).unwrap_or(uri)
     }
 
     /// Lets a request pass with its caller, if it has one, or refuses it.
@@ -80,20 +93,32 @@ impl<K, R, C> VerifyLayer<K, R, C> {
         &self,
         extensions: &mut Extensions,
         verdict: Result<VerifiedCaller, Rejection>,
-    ) -> Result<(), Rejection> {
+        now: SystemTime,
+    ) -> Result<Credentials, Rejection> {
         let observer = &self.settings.observer;
-        match verdict {
+        let rejection = match verdict {
             Ok(caller) => {
                 observer.tell(Outcome::Verified(&caller));
-                extensions.insert(caller);
+                with_caller(extensions, caller);
+                return Ok(Credentials::Ours);
             }
-            Err(rejection) if self.lets_pass(&rejection) => {
+            Err(rejection) => rejection,
+        };
+        let credentials = match rejection.other_scheme() {
+            Some(other) => {
+                observer.tell(Outcome::Other(other));
+                with_other(extensions, other.clone());
+                Credentials::Others
+            }
+            None if self.lets_pass(&rejection) => {
                 observer.tell(Outcome::Anonymous);
                 without_caller(extensions);
+                Credentials::Ours
             }
-            Err(rejection) => return Err(rejection),
-        }
-        Ok(())
+            None => return Err(rejection),
+        };
+        leave(extensions, &self.response, now);
+        Ok(credentials)
     }
 
     /// The response to a refused request.
@@ -102,16 +127,22 @@ impl<K, R, C> VerifyLayer<K, R, C> {
         rejection: Rejection,
         now: SystemTime,
         parts: &Parts,
-    ) -> Box<Response<Bytes>>
-    where
-        R: RejectionResponse,
-    {
-        self.settings.observer.answer(rejection, now, &self.response, parts)
+    ) -> Box<Response<Bytes>> {
+        self.settings.observer.answer(rejection, now, &*self.response, parts)
+    }
+}
+
+impl<K, R, C> VerifyLayer<K, R, C> {
+    /// The target as it was signed.
+    pub(super) fn target<'a>(&self, uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
+        let original = self.settings.original.as_ref();
+        original.and_then(|original| original.find(extensions)).unwrap_or(uri)
     }
 
-    /// Takes out the client's credentials, where they are not to be seen.
-    pub(super) fn strip(&self, headers: &mut HeaderMap) {
-        if self.settings.strip {
+    /// Takes out the client's credentials, where they are not to be seen and are not another's to
+    /// check.
+    pub(super) fn strip(&self, credentials: Credentials, headers: &mut HeaderMap) {
+        if self.settings.strip && credentials == Credentials::Ours {
             for name in [&AUTHORIZATION, &X_FC_SECURITY_TOKEN, &X_ACS_SECURITY_TOKEN] {
                 headers.remove(name);
             }

@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::keys::AsyncKeyStore;
 use crate::protocol::request::RequestRef;
 use crate::protocol::{KeyStore, Rejection, VerifiedCaller};
-use crate::response::RejectionResponse;
+use crate::response::{RejectionResponse, leave};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Response};
@@ -24,7 +24,7 @@ mod sealed {
 
     pub trait Verifying {
         type Keys;
-        type Response: RejectionResponse;
+        type Response: RejectionResponse + Send + Sync + 'static;
         type Clock: Clock;
 
         fn layer(&self) -> &VerifyLayer<Self::Keys, Self::Response, Self::Clock>;
@@ -38,7 +38,12 @@ mod sealed {
     }
 }
 
-impl<K: KeyStore, R: RejectionResponse, C: Clock> sealed::Verifying for VerifyLayer<K, R, C> {
+impl<K, R, C> sealed::Verifying for VerifyLayer<K, R, C>
+where
+    K: KeyStore,
+    R: RejectionResponse + Send + Sync + 'static,
+    C: Clock,
+{
     type Keys = K;
     type Response = R;
     type Clock = C;
@@ -59,7 +64,7 @@ impl<K: KeyStore, R: RejectionResponse, C: Clock> sealed::Verifying for VerifyLa
 impl<K, R, C> sealed::Verifying for AsyncVerifyLayer<K, R, C>
 where
     K: AsyncKeyStore + Send + Sync,
-    R: RejectionResponse + Send + Sync,
+    R: RejectionResponse + Send + Sync + 'static,
     C: Clock + Send + Sync,
 {
     type Keys = K;
@@ -95,16 +100,23 @@ impl<K, R, C> VerifyLayer<K, R, C> {
         &self,
         parts: &mut Parts,
         verdict: Result<VerifiedCaller, Rejection>,
-    ) -> Result<(), Rejection> {
-        self.admit(&mut parts.extensions, verdict)?;
-        self.strip(&mut parts.headers);
+    ) -> Result<(), Rejection>
+    where
+        R: RejectionResponse + Send + Sync + 'static,
+        C: Clock,
+    {
+        let now = self.clock.now();
+        let credentials = self.admit(&mut parts.extensions, verdict, now)?;
+        self.strip(credentials, &mut parts.headers);
+        // For what demands a token.
+        leave(&mut parts.extensions, &self.response, now);
         Ok(())
     }
 
     /// The response to a request that is refused now.
     pub(crate) fn refuse_now(&self, rejection: Rejection, parts: &Parts) -> Box<Response<Bytes>>
     where
-        R: RejectionResponse,
+        R: RejectionResponse + Send + Sync + 'static,
         C: Clock,
     {
         self.refuse(rejection, self.clock.now(), parts)

@@ -204,7 +204,7 @@ async fn free_paths_need_neither_and_nothing_is_looked_at() {
 #[tokio::test]
 async fn a_layer_that_lets_others_pass_is_refused() {
     for verify in
-        [verify_layer().with_mode(Mode::Optional), verify_layer().with_exemption(|_, _| false)]
+        [verify_layer().with_mode(Mode::Optional), verify_layer().with_exemption(|_, _, _| false)]
     {
         let error = SignatureOrJwtLayer::new(verify, layer()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidSetting);

@@ -9,7 +9,7 @@ use http_body_util::BodyExt as _;
 use serde_json::json;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_fc::digest::CheckedBody;
-use tower_fc::trigger::jwt::{FormBody, JwtLayer, Paths, VerifiedToken};
+use tower_fc::trigger::jwt::{FormBody, JwtLayer, Paths, SignatureOrJwtLayer, VerifiedToken};
 use tower_fc::trigger::{HttpTrigger, LimitedBody};
 use tower_fc::{Rejection, RejectionKind, VerifiedCaller};
 
@@ -186,6 +186,25 @@ async fn a_token_is_an_extractor_of_axum() {
                 assert_eq!(refusal(&response), Some(RejectionKind::MissingToken));
             }
         }
+    }
+    // In the way of the layer that let it pass, and by its clock.
+    let teapot = |rejection: &Rejection, _: &Parts| {
+        assert_eq!(rejection.time(), Some(crate::common::at(0)));
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = StatusCode::IM_A_TEAPOT;
+        response
+    };
+    let free = layer().with_paths(Paths::all_but(["/required"]).unwrap());
+    let free = routes().layer(free.with_rejection_response(teapot));
+    let verify = crate::common::verify_layer().with_rejection_response(teapot);
+    let either = SignatureOrJwtLayer::new(verify, layer());
+    let either = routes().layer(either);
+    let signed = Request::get("/required").body(axum::body::Body::empty()).unwrap();
+    let signed = crate::common::signed(signed);
+    for (app, request) in [(free, request("/required")), (either, signed)] {
+        let response = app.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
+        assert_eq!(refusal(&response), Some(RejectionKind::MissingToken));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::credentials::Claim;
 use super::decide::Match;
+use super::other::OtherScheme;
 use super::rejection::{Rejection, RejectionKind};
 use super::time::Time;
 use crate::protocol::crypto::tag::Tag;
@@ -12,8 +13,9 @@ use crate::protocol::scheme::{
     Scheme,
     ambiguity::{Ambiguities, Ambiguity},
 };
+use crate::protocol::value::AppValue;
 use http::Extensions;
-use http::header::{HeaderName, HeaderValue};
+use http::header::{HOST, HeaderName, HeaderValue};
 use std::fmt;
 use std::ops::Range;
 use std::time::SystemTime;
@@ -33,9 +35,12 @@ pub struct VerifiedCaller {
     covers_body: bool,
     /// Headers that were read as if they were not there.
     left_out: &'static [&'static str],
+    /// Whether another host was read than the one that arrived.
+    is_renamed: bool,
     found: Ambiguities,
     signature: Option<Tag>,
     key_position: usize,
+    value: Option<AppValue>,
 }
 
 /// What a caller has claimed in words.
@@ -122,6 +127,7 @@ impl VerifiedCaller {
         matched: Match,
         verified_at: SystemTime,
         valid_until: SystemTime,
+        value: Option<AppValue>,
     ) -> Self {
         let mut caller = Self {
             texts: Texts::of(claim),
@@ -132,9 +138,11 @@ impl VerifiedCaller {
             valid_until,
             covers_body: false,
             left_out: head.left_out,
+            is_renamed: head.is_renamed,
             found: matched.found,
             signature: claim.signature,
             key_position: matched.key_position,
+            value,
         };
         let covered = |name| Some(head.field(name).text()).filter(|_| caller.covers_header(name));
         caller.covers_body =
@@ -162,6 +170,13 @@ impl VerifiedCaller {
     /// counted from 0: during a rotation, who still uses the old one.
     pub fn key_position(&self) -> usize {
         self.key_position
+    }
+
+    /// The value that is kept with the key it was verified by
+    /// ([`VerifyingKey::with_value`](crate::keys::VerifyingKey::with_value)); `None` if there is
+    /// none, or one of another type.
+    pub fn value<T: 'static>(&self) -> Option<&T> {
+        self.value.as_ref().and_then(AppValue::get)
     }
 
     /// Returns when the request was signed; `None` for presigned URLs, which do not say.
@@ -196,9 +211,12 @@ impl VerifiedCaller {
     ///
     /// Under the `ACS3` schemes that is what `SignedHeaders` lists, and the payload
     /// hash. Under the others it follows from the name. What the
-    /// [platform](crate::Verifier::with_platform_headers) added is covered under none.
+    /// [platform](crate::Verifier::with_platform_headers) added is covered under none, and
+    /// neither is a `host` that is not that of the
+    /// [external base](crate::Verifier::with_external_base).
     pub fn covers_header(&self, name: &HeaderName) -> bool {
         !self.left_out.contains(&name.as_str())
+            && !(self.is_renamed && *name == HOST)
             && self.scheme.covers(name.as_str(), |name| {
                 let list = self.texts.signed_headers().unwrap_or_default();
                 list.as_bytes().split(|byte| *byte == b';').any(|listed| listed == name.as_bytes())
@@ -244,10 +262,31 @@ impl fmt::Debug for VerifiedCaller {
 #[derive(Clone, Copy, Debug)]
 struct Uncalled;
 
+/// Says whom a request is from, whatever a layer outside of this one said.
+pub(crate) fn with_caller(extensions: &mut Extensions, caller: VerifiedCaller) {
+    extensions.remove::<OtherScheme>();
+    let value = caller.value.clone();
+    if let Some(VerifiedCaller { value: Some(before), .. }) = extensions.insert(caller) {
+        before.take(extensions);
+    }
+    if let Some(value) = value {
+        value.put(extensions);
+    }
+}
+
 /// Says that a request has no caller, whatever a layer outside of this one said.
 pub(crate) fn without_caller(extensions: &mut Extensions) {
-    extensions.remove::<VerifiedCaller>();
+    extensions.remove::<OtherScheme>();
+    if let Some(VerifiedCaller { value: Some(before), .. }) = extensions.remove() {
+        before.take(extensions);
+    }
     extensions.insert(Uncalled);
+}
+
+/// Says that what a request has of credentials is of another scheme.
+pub(crate) fn with_other(extensions: &mut Extensions, other: OtherScheme) {
+    without_caller(extensions);
+    extensions.insert(other);
 }
 
 /// The caller of a request that a verifying layer looked at, if it has one.

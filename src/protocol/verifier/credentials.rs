@@ -44,14 +44,7 @@ impl<'a> Claim<'a> {
         schemes: Schemes,
         list: &mut List<'a>,
     ) -> Result<Self, Rejection> {
-        let two_hosts = "the Host header and the authority of the target name different hosts";
-        let two_hosts = head.has_two_hosts().then_some(Fault::Host(two_hosts));
-        if let Some(fault) = head.fault().or(two_hosts) {
-            return Err(match fault {
-                Fault::Host(rule) => Rejection::new(RejectionKind::HostMismatch, rule),
-                Fault::Target(rule) => Rejection::new(RejectionKind::MalformedTarget, rule),
-            });
-        }
+        check_target(head)?;
         if head.authorization.repeated {
             let message = "there is more than one Authorization header";
             return Err(Rejection::new(RejectionKind::ConflictingCredentials, message));
@@ -144,11 +137,31 @@ impl<'a> Claim<'a> {
     }
 }
 
+/// Checks that a request names a target that can be one, and no more than one host.
+pub(crate) fn check_target(head: &Head<'_>) -> Result<(), Rejection> {
+    let two_hosts = "the Host header and the authority of the target name different hosts";
+    let two_hosts = head.has_two_hosts().then_some(Fault::Host(two_hosts));
+    match head.fault().or(two_hosts) {
+        Some(Fault::Host(rule)) => Err(Rejection::new(RejectionKind::HostMismatch, rule)),
+        Some(Fault::Target(rule)) => Err(Rejection::new(RejectionKind::MalformedTarget, rule)),
+        None => Ok(()),
+    }
+}
+
+/// Something of credentials that a request has beside its `Authorization` header.
+pub(crate) fn remains(head: &Head<'_>) -> Option<&'static str> {
+    beside(head, &Presigned::read(head.query()))
+}
+
+fn beside(head: &Head<'_>, query: &Presigned<'_>) -> Option<&'static str> {
+    let header = OF_CREDENTIALS.iter().find(|name| head.protocol(name).value.is_some());
+    header.map(|name| name.as_str()).or(query.any())
+}
+
 /// The refusal of a request without an `Authorization` header, and without an access key id
 /// or a signature in its query: it is anonymous if there is nothing else of credentials.
 fn missing(head: &Head<'_>, query: &Presigned<'_>) -> Rejection {
-    let header = OF_CREDENTIALS.iter().find(|name| head.protocol(name).value.is_some());
-    match header.map(|name| name.as_str()).or(query.any()) {
+    match beside(head, query) {
         None => Rejection::new(
             RejectionKind::MissingCredentials,
             "required HTTP header Authorization was not specified",

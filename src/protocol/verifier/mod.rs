@@ -4,10 +4,12 @@ pub(crate) mod caller;
 pub(crate) mod credentials;
 mod decide;
 pub(crate) mod limits;
+pub(crate) mod other;
 pub(crate) mod rejection;
 pub(crate) mod time;
 
 use super::dialect::Dialects;
+use super::external::Base;
 use super::host::Hosts;
 use super::key::{KeyStore, VerifyingKey};
 use super::request::{Head, ProtocolHeaders, Readings, RequestRef};
@@ -18,12 +20,13 @@ use super::scheme::strict::Strict;
 use crate::error::Error;
 use crate::headers::OF_PLATFORM;
 use caller::VerifiedCaller;
-use credentials::Claim;
+use credentials::{Claim, check_target};
 use decide::Forms;
-use http::Request;
 use http::header::HeaderName;
 use http::request::Parts;
+use http::{Request, Uri};
 use limits::Limits;
+use other::Others;
 use rejection::{Rejection, RejectionKind};
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -128,6 +131,8 @@ pub struct Verifier<K> {
     hosts: Hosts,
     window: Window,
     platform: bool,
+    base: Option<Base>,
+    others: Others,
     strict: Strict,
     forms: Forms,
 }
@@ -143,6 +148,8 @@ impl<K> Verifier<K> {
             hosts: Hosts::default(),
             window: Window::default(),
             platform: false,
+            base: None,
+            others: Others::default(),
             strict: Strict::default(),
             forms: Dialects::STANDARD.into(),
         }
@@ -347,6 +354,95 @@ impl<K> Verifier<K> {
         self
     }
 
+    /// Verifies requests as what clients called, where a proxy passes them on under another host or
+    /// without the front of their path: below this URL, `https://api.example/v2`.
+    ///
+    /// A request that arrives as `/p` is verified as `/v2/p` of the host `api.example`, whatever
+    /// host it arrives with. So all of them have to come by that proxy, or one that does the same.
+    /// What the client called is taken from here alone: `X-Forwarded-Host`, `X-Forwarded-Prefix` and
+    /// `Forwarded` are what anyone may write, and are not looked at.
+    ///
+    /// - The base is put in front of every target as it is, one that begins with `/v2` as well: what
+    ///   the proxy leaves alone needs none. No two targets become one, so what is signed is still
+    ///   what is served, below the prefix.
+    /// - The `host` that arrived is not what was signed, unless it is that of the base:
+    ///   [`VerifiedCaller::covers_header`] says so. Do not go by it.
+    ///   [`with_hosts`](Self::with_hosts) is asked about that of the base.
+    /// - A target that is no path, as in `OPTIONS *` and in `CONNECT` of HTTP/1.1, is refused. So is
+    ///   a `host` that differs from the authority it arrived with.
+    /// - A [target that was kept](crate::VerifyLayer::with_original_target), as `nest` of axum does,
+    ///   is what arrived: the base is put in front of that.
+    /// - Write the host as clients do. Exemptions see the target that arrived.
+    ///
+    /// What common proxies do, and how to set them up, is said in
+    /// [the module](crate::verify#behind-a-proxy).
+    ///
+    /// ```
+    /// use tower_fc::{Credentials, Scheme, Signer, StaticKeys, Verifier};
+    ///
+    /// let verifier = Verifier::new(StaticKeys::from_secrets([("id", "secret")])?)
+    ///     .with_external_base("https://api.example/v2")?;
+    /// let signer =
+    ///     Signer::new(Credentials::new("id", "secret")?).with_scheme(Scheme::Acs3HmacSha256)?;
+    /// let now = std::time::SystemTime::now();
+    /// let mut request = http::Request::get("https://api.example/v2/p?q=1").body(())?;
+    /// signer.sign_request_at(&mut request, now)?;
+    ///
+    /// // On the way:
+    /// *request.uri_mut() = "/p?q=1".parse()?;
+    /// request.headers_mut().insert("host", "10.0.0.7:8080".parse()?);
+    /// assert!(verifier.verify_request_at(&request, now).is_ok());
+    ///
+    /// *request.uri_mut() = "/v2/p?q=1".parse()?;
+    /// assert!(verifier.verify_request_at(&request, now).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSetting`](crate::error::ErrorKind::InvalidSetting) for what is no URL of
+    /// `http` or `https`, or has a query, a fragment or user information.
+    pub fn with_external_base(mut self, base: impl AsRef<str>) -> Result<Self, Error> {
+        self.base = Some(Base::read(base.as_ref())?);
+        Ok(self)
+    }
+
+    /// Leaves credentials of these schemes to others: `Authorization: Bearer …`, say, where tokens
+    /// get in beside signatures. By default an unknown scheme is refused.
+    ///
+    /// [`VerifyLayer`](crate::VerifyLayer) lets such a request pass with all its headers, with an
+    /// [`OtherScheme`](crate::verify::OtherScheme) in its extensions and no
+    /// [`VerifiedCaller`]. *Nothing of it is verified*: whatever is inside has to check it, and to
+    /// tell it from an anonymous request. In axum, `Caller` of the adapter tells all three apart, and
+    /// neither `VerifiedCaller` nor `Option<VerifiedCaller>` accepts it. A verifier by itself refuses
+    /// it as [`RejectionKind::OtherScheme`].
+    ///
+    /// It is refused if it has anything of a signature besides: in a second `Authorization` header
+    /// or the same one, in a header that belongs to credentials, or in its query. Case makes no
+    /// difference in the name.
+    ///
+    /// ```
+    /// use tower_fc::{RejectionKind, StaticKeys, Verifier};
+    ///
+    /// let verifier = Verifier::new(StaticKeys::new()).with_other_schemes(["Bearer"])?;
+    /// let now = std::time::SystemTime::now();
+    /// let request = http::Request::get("/").header("authorization", "bearer abc").body(())?;
+    /// let rejection = verifier.verify_request_at(&request, now).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::OtherScheme);
+    /// assert_eq!(rejection.other_scheme().unwrap().name(), "Bearer");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSetting`](crate::error::ErrorKind::InvalidSetting) for what cannot be the
+    /// name of a scheme, and for those of signatures. The text tells its number, from 1.
+    pub fn with_other_schemes<I>(mut self, names: I) -> Result<Self, Error>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        self.others = Others::read(names)?;
+        Ok(self)
+    }
+
     strictness!(strict);
 
     /// The keys it verifies by.
@@ -356,6 +452,22 @@ impl<K> Verifier<K> {
 }
 
 impl<K> Verifier<K> {
+    /// Sees a request as its client sent it, where a proxy changes what clients call. `room` is for
+    /// the target.
+    pub(crate) fn see<'a>(
+        &'a self,
+        head: &mut Head<'a>,
+        room: &'a mut Option<Uri>,
+    ) -> Result<(), Rejection> {
+        let Some(base) = &self.base else { return Ok(()) };
+        self.limits.check(head)?;
+        check_target(head)?;
+        base.see(head, room).ok_or_else(|| {
+            let rule = "the target is not one below the external base";
+            Rejection::new(RejectionKind::MalformedTarget, rule)
+        })
+    }
+
     /// A request without what the platform added to it, if it may have. The headers that stay are
     /// listed in `rest`.
     pub(crate) fn own<'r, 'a: 'r>(
@@ -420,7 +532,8 @@ impl<K> Verifier<K> {
         now: SystemTime,
     ) -> Result<Claim<'a>, Rejection> {
         self.limits.check(head)?;
-        let mut claim = Claim::read(head, self.schemes, list)?;
+        let claim = Claim::read(head, self.schemes, list);
+        let mut claim = claim.map_err(|rejection| self.others.judge(head, rejection))?;
         let scheme = claim.scheme;
         if !self.hosts.contain(|| head.named_host()) {
             let message = "the request is not for a host that is accepted here";
@@ -458,16 +571,22 @@ impl<K> Verifier<K> {
         now: SystemTime,
     ) -> Result<VerifiedCaller, Rejection> {
         let matched = self.forms.decide(head, claim, list, self.strict.ambiguity, keys, now)?;
-        Ok(VerifiedCaller::new(head, claim, matched, now, self.window.end(claim.time)))
+        let value = keys.get(matched.key_position).and_then(|key| key.value().cloned());
+        let end = self.window.end(claim.time);
+        Ok(VerifiedCaller::new(head, claim, matched, now, end, value))
     }
 }
 
-impl<K: KeyStore> Verifier<K> {
+// The bounds are those of the functions, so that the compiler says what is no key store.
+impl<K> Verifier<K> {
     /// Verifies a request as of `now`.
     ///
     /// # Errors
     /// A [`Rejection`] that says which [check](Verifier#order-of-checks) failed.
-    pub fn verify_at(&self, parts: &Parts, now: SystemTime) -> Result<VerifiedCaller, Rejection> {
+    pub fn verify_at(&self, parts: &Parts, now: SystemTime) -> Result<VerifiedCaller, Rejection>
+    where
+        K: KeyStore,
+    {
         self.check(parts.into(), now)
     }
 
@@ -479,7 +598,10 @@ impl<K: KeyStore> Verifier<K> {
         &self,
         request: &Request<B>,
         now: SystemTime,
-    ) -> Result<VerifiedCaller, Rejection> {
+    ) -> Result<VerifiedCaller, Rejection>
+    where
+        K: KeyStore,
+    {
         self.check(request.into(), now)
     }
 
@@ -487,9 +609,13 @@ impl<K: KeyStore> Verifier<K> {
         &self,
         request: RequestRef<'_>,
         now: SystemTime,
-    ) -> Result<VerifiedCaller, Rejection> {
-        let mut protocol = ProtocolHeaders::new();
-        let head = Head::of(request, &mut protocol);
+    ) -> Result<VerifiedCaller, Rejection>
+    where
+        K: KeyStore,
+    {
+        let (mut protocol, mut room) = (ProtocolHeaders::new(), None);
+        let mut head = Head::of(request, &mut protocol);
+        self.see(&mut head, &mut room)?;
         let mut rest = ProtocolHeaders::new();
         let own = self.own(&head, &mut rest);
         let mut readings = Readings::of(&head, own.as_ref());
@@ -510,6 +636,8 @@ impl<K> fmt::Debug for Verifier<K> {
             .field("max_skew", &self.window.max_skew)
             .field("max_lifetime", &self.window.max_lifetime)
             .field("platform_headers", &self.platform)
+            .field("external_base", &self.base)
+            .field("other_schemes", &self.others)
             .field("strict", &self.strict)
             .finish_non_exhaustive()
     }

@@ -1,5 +1,6 @@
 //! Refusals: what was wrong, and why.
 
+use super::other::OtherScheme;
 use crate::error::BoxError;
 use crate::protocol::scheme::ambiguity::Ambiguity;
 use http::StatusCode;
@@ -26,6 +27,7 @@ struct Inner {
     ambiguity: Option<Ambiguity>,
     source: Option<Arc<dyn Error + Send + Sync>>,
     time: Option<SystemTime>,
+    other: Option<OtherScheme>,
 }
 
 macro_rules! kinds {
@@ -92,6 +94,9 @@ kinds! {
     MalformedCredentials = "malformed_credentials", FORBIDDEN, "AccessDenied", 16;
     /// The scheme is unknown, or not switched on.
     UnsupportedScheme = "unsupported_scheme", FORBIDDEN, "AccessDenied", 16;
+    /// The credentials are of a scheme that is [another's](crate::Verifier::with_other_schemes) to
+    /// check. [`VerifyLayer`](crate::VerifyLayer) lets it pass, marked as such.
+    OtherScheme = "other_scheme", FORBIDDEN, "AccessDenied", 16;
     /// The date cannot be read.
     MalformedDate = "malformed_date", FORBIDDEN, "AccessDenied", 16;
     /// The request was signed too long ago, or too far in the future.
@@ -170,8 +175,9 @@ kinds! {
 impl Rejection {
     pub(crate) fn new(kind: RejectionKind, message: impl Into<Cow<'static, str>>) -> Self {
         let message = message.into();
-        let (access_key_id, ambiguity, source, time) = (None, None, None, None);
-        Self(Box::new(Inner { kind, message, access_key_id, ambiguity, source, time }))
+        let (access_key_id, ambiguity, source) = (None, None, None);
+        let (time, other) = (None, None);
+        Self(Box::new(Inner { kind, message, access_key_id, ambiguity, source, time, other }))
     }
 
     pub(crate) fn ambiguous(ambiguity: Ambiguity) -> Self {
@@ -183,6 +189,13 @@ impl Rejection {
         };
         let mut rejection = Self::new(kind, ambiguity.rule());
         rejection.0.ambiguity = Some(ambiguity);
+        rejection
+    }
+
+    pub(crate) fn other(scheme: OtherScheme) -> Self {
+        let message = format!("credentials of scheme '{}' are not checked here", scheme.name());
+        let mut rejection = Self::new(RejectionKind::OtherScheme, message);
+        rejection.0.other = Some(scheme);
         rejection
     }
 
@@ -248,6 +261,12 @@ impl Rejection {
     /// Returns when a layer refused the request, by its clock; `None` before it is answered.
     pub fn time(&self) -> Option<SystemTime> {
         self.0.time
+    }
+
+    /// Returns the scheme of the credentials, where it is one of
+    /// [others](crate::Verifier::with_other_schemes).
+    pub fn other_scheme(&self) -> Option<&OtherScheme> {
+        self.0.other.as_ref()
     }
 
     /// Returns what is ambiguous, where that is why the request is refused.

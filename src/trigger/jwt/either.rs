@@ -52,7 +52,7 @@ impl<V: Verifying, R, C> SignatureOrJwtLayer<V, R, C> {
     }
 }
 
-impl<V: Clone, R: Clone, C: Clone> Clone for SignatureOrJwtLayer<V, R, C> {
+impl<V: Clone, R, C: Clone> Clone for SignatureOrJwtLayer<V, R, C> {
     fn clone(&self) -> Self {
         Self { verify: self.verify.clone(), jwt: self.jwt.clone() }
     }
@@ -79,7 +79,7 @@ impl<S, V, R, C, B, ResBody> Service<Request<B>> for SignatureOrJwt<S, V, R, C>
 where
     S: Service<Request<FormBody<B>>, Response = Response<ResBody>> + Clone,
     V: Verifying + Clone + Send + Sync + 'static,
-    R: RejectionResponse + Clone + Send + Sync + 'static,
+    R: RejectionResponse + Send + Sync + 'static,
     C: Clock + Clone + Send + Sync + 'static,
     B: Body<Data: Send> + Send + 'static,
 {
@@ -99,7 +99,7 @@ where
 impl<V, R, C, B> Decide<B> for SignatureOrJwtLayer<V, R, C>
 where
     V: Verifying + Send + Sync,
-    R: RejectionResponse + Send + Sync,
+    R: RejectionResponse + Send + Sync + 'static,
     C: Clock + Send + Sync,
     B: Body<Data: Send> + Send,
 {

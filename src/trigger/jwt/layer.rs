@@ -32,7 +32,7 @@ pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(60);
 /// Each request costs one boxed future and one clone of the inner service.
 pub struct JwtLayer<R = FcResponse, C = SystemClock> {
     pub(super) settings: Arc<Settings>,
-    pub(super) response: R,
+    pub(super) response: Arc<R>,
     pub(super) clock: C,
 }
 
@@ -62,7 +62,7 @@ impl JwtLayer {
                 audiences: Vec::new(),
             },
         };
-        Self { settings: Arc::new(settings), response: FcResponse, clock: SystemClock }
+        Self { settings: Arc::new(settings), response: Arc::new(FcResponse), clock: SystemClock }
     }
 }
 
@@ -128,7 +128,7 @@ impl<R, C> JwtLayer<R, C> {
 
     /// Answers refusals in another way than [`FcResponse`].
     pub fn with_rejection_response<T: RejectionResponse>(self, response: T) -> JwtLayer<T, C> {
-        JwtLayer { settings: self.settings, response, clock: self.clock }
+        JwtLayer { settings: self.settings, response: Arc::new(response), clock: self.clock }
     }
 
     /// Tells the time by another clock than the system's.
@@ -137,11 +137,11 @@ impl<R, C> JwtLayer<R, C> {
     }
 }
 
-impl<R: Clone, C: Clone> Clone for JwtLayer<R, C> {
+impl<R, C: Clone> Clone for JwtLayer<R, C> {
     fn clone(&self) -> Self {
         Self {
             settings: Arc::clone(&self.settings),
-            response: self.response.clone(),
+            response: Arc::clone(&self.response),
             clock: self.clock.clone(),
         }
     }

@@ -6,7 +6,7 @@ use crate::awaiting::take_ready;
 use crate::clock::{Clock, SystemClock};
 use crate::protocol::Rejection;
 use crate::protocol::verifier::caller::without_caller;
-use crate::response::{FcResponse, RejectionResponse, ResponseBody, answer};
+use crate::response::{FcResponse, RejectionResponse, ResponseBody, answer, leave};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
@@ -25,7 +25,7 @@ service!(Jwt, JwtLayer, R, C);
 impl<S, R, C, B, ResBody> Service<Request<B>> for Jwt<S, R, C>
 where
     S: Service<Request<FormBody<B>>, Response = Response<ResBody>> + Clone,
-    R: RejectionResponse + Clone + Send + Sync + 'static,
+    R: RejectionResponse + Send + Sync + 'static,
     C: Clock + Clone + Send + Sync + 'static,
     B: Body<Data: Send> + Send + 'static,
 {
@@ -44,7 +44,7 @@ where
 
 impl<R, C, B> Decide<B> for JwtLayer<R, C>
 where
-    R: RejectionResponse + Send + Sync,
+    R: RejectionResponse + Send + Sync + 'static,
     C: Clock + Send + Sync,
     B: Body<Data: Send> + Send,
 {
@@ -54,7 +54,10 @@ where
         form: &mut Form<B>,
     ) -> Result<(), Box<Response<Bytes>>> {
         let passes = self.pass(parts, form).await;
-        passes.map_err(|rejection| answer(rejection, self.clock.now(), &self.response, parts))
+        let now = self.clock.now();
+        passes.map_err(|rejection| answer(rejection, now, &*self.response, parts))?;
+        leave(&mut parts.extensions, &self.response, now);
+        Ok(())
     }
 }
 

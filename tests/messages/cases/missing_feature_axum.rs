@@ -1,0 +1,7 @@
+//! The adapter without its feature.
+
+use tower_fc::adapters::axum::original_uri;
+
+fn main() {
+    let _ = original_uri;
+}
