@@ -5,7 +5,7 @@
 #[macro_use]
 mod macros;
 
-#[cfg(any(feature = "axum", feature = "reqwest-middleware"))]
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "tonic"))]
 pub mod adapters;
 mod awaiting;
 pub mod clock;

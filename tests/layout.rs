@@ -48,9 +48,10 @@ const CLOCKS: [&str; 6] = [
 ];
 
 /// The files that read one, and why.
-const READERS: [(&str, &str, &str); 12] = [
+const READERS: [(&str, &str, &str); 13] = [
     ("clock", "SystemTime::now", "it is the clock of the system"),
     ("sign/now", "SystemClock.now", "signs and presigns as of now: others take the time"),
+    ("adapters/reqwest/request", "SystemClock.now", "behind `reqwest`: the same"),
     ("verify", "SystemClock.now", "verifies as of now: others take the time"),
     ("keys/file", "Instant::now", "behind `key-file`: counts how long ago a file was looked at"),
     ("keys/file", ".elapsed()", "the same"),

@@ -1,175 +1,208 @@
-//! Signing what reqwest 0.13 sends, through reqwest-middleware 0.5.
-//!
-//! ```
-//! use reqwest::redirect::Policy;
-//! use tower_fc::adapters::reqwest::SignMiddleware;
-//! use tower_fc::{Credentials, StaticKeys, VerifyLayer, Verifier};
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let keys = StaticKeys::from_secrets([("LTAI5tExample", "secret")])?;
-//! # let verify = VerifyLayer::new(Verifier::new(keys));
-//! # let app = axum::Router::new().fallback(async || "hello").layer(verify);
-//! # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-//! # let address = listener.local_addr()?;
-//! # tokio::spawn(axum::serve(listener, app).into_future());
-//! # let origin = format!("http://{address}");
-//! let credentials = Credentials::new("LTAI5tExample", "secret")?;
-//! let sign = SignMiddleware::for_origins(credentials, [&origin])?;
-//! let plain = reqwest::Client::builder().redirect(Policy::none()).build()?;
-//! let client = reqwest_middleware::ClientBuilder::new(plain.clone())
-//!     // A retry middleware goes here, before the one that signs.
-//!     .with(sign)
-//!     .build();
-//!
-//! // `origin` is that of a server behind a VerifyLayer.
-//! let url = format!("{origin}/hello?name=you");
-//! assert_eq!(client.get(&url).send().await?.status(), 200);
-//! assert_eq!(plain.get(&url).send().await?.status(), 403);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Order
-//!
-//! Middlewares run in the order they were attached. Attach [`SignMiddleware`] *after*
-//! one that retries, so that every attempt is signed anew, and after all that change
-//! the URL or a signed header.
-//!
-//! # Redirects
-//!
-//! Build the client with `redirect(Policy::none())`. reqwest follows redirects below
-//! all middlewares: it repeats the old signature for a target it was not made for, and it
-//! takes `authorization` away when the origin changes, but neither
-//! `x-fc-security-token` nor `x-acs-security-token`, which so reach a stranger. Follow them in a
-//! middleware above: each request is then signed for its own target, and with
-//! [`SignMiddleware::for_origins`] for no stranger.
-//!
-//! # What the client adds
-//!
-//! The default headers of a reqwest client are added after signing, where the
-//! request does not have them. So set a header that is signed (`content-type`,
-//! `content-md5`, `x-fc-…`, `x-acs-…`) on the request, not on the client.
-//! [`Scheme::Acs`] signs `accept`, which every reqwest client adds: without one, a
-//! request is an error under that scheme.
-
+use super::request::uri_of;
 use crate::clock::{Clock, SystemClock};
-use crate::error::{Error, ErrorKind};
-use crate::protocol::request::{MAX_URI_LEN, RequestRef};
-use crate::protocol::{Scheme, Signer};
-use crate::sign::origins::{Origins, unsign};
-use ::reqwest::{Request, Response};
-use http::header::ACCEPT;
-use http::{Extensions, Uri};
-use reqwest_middleware::{Middleware, Next};
+use crate::credentials::ProvideCredentials;
+use crate::digest::SetDigestLayer;
+use crate::digest::buffering::Unheld;
+use crate::error::Error;
+use crate::protocol::request::RequestRef;
+use crate::protocol::{Credentials, Signer};
+use crate::sign::layer::SignLayer;
+use crate::sign::origins::unsign;
+use ::reqwest::{Body, Request, Response};
+use http::Extensions;
+use reqwest_middleware::{Error as MiddlewareError, Middleware, Next, Result};
+use std::fmt;
 
-/// Signs every request on its way to reqwest.
+/// Signs every request on its way to reqwest, through reqwest-middleware 0.5.
 ///
-/// Adds the headers of a [`Signer`] and touches nothing else: the body is not looked
-/// at and may be a stream. What is signed is the URL as reqwest puts it on the wire, which
-/// is after `url` has removed its dot segments and escaped what must be.
+/// ```
+/// use reqwest::redirect::Policy;
+/// use tower_fc::adapters::reqwest::SignMiddleware;
+/// use tower_fc::{Credentials, StaticKeys, VerifyLayer, Verifier};
 ///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = StaticKeys::from_secrets([("LTAI5tExample", "secret")])?;
+/// # let verify = VerifyLayer::new(Verifier::new(keys));
+/// # let app = axum::Router::new().fallback(async || "hello").layer(verify);
+/// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// # let address = listener.local_addr()?;
+/// # tokio::spawn(axum::serve(listener, app).into_future());
+/// # let origin = format!("http://{address}");
+/// let credentials = Credentials::new("LTAI5tExample", "secret")?;
+/// let plain = reqwest::Client::builder().redirect(Policy::none()).build()?;
+/// let client = reqwest_middleware::ClientBuilder::new(plain.clone())
+///     // A retry middleware goes here, before the one that signs.
+///     .with(SignMiddleware::for_origins(credentials, [&origin])?.with_digest())
+///     .build();
+///
+/// // `origin` is that of a server behind a VerifyLayer.
+/// let url = format!("{origin}/hello?name=you");
+/// assert_eq!(client.post(&url).body("hello").send().await?.status(), 200);
+/// assert_eq!(plain.post(&url).body("hello").send().await?.status(), 403);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Adds the headers of a [`Signer`], as [`Signer::sign_reqwest_at`] does. The body is not looked at
+/// and may be a stream, unless its digest is to be [set](Self::with_digest). With the
+/// [provider](ProvideCredentials) of credentials that have to be awaited in the signer, it is asked
+/// for every request that is to be signed.
+///
+/// # Order
+///
+/// Middlewares run in the order they were attached. Attach this one *after*
+/// one that retries, so that every attempt is signed anew, and after all that change
+/// the URL, the body or a signed header. A middleware that retries cannot send a stream again:
+/// attach a [`SetDigestLayer`], which is a middleware too and reads it into memory, before it, in
+/// place of [`with_digest`](Self::with_digest).
+///
+/// # Errors
 /// A request that cannot be signed is not sent; its error is a
 /// [`reqwest_middleware::Error::Middleware`] that can be downcast to
-/// [`tower_fc::Error`](crate::error::Error). [The module](self) has an example, and says
-/// where to attach it.
-#[derive(Clone, Debug)]
-pub struct SignMiddleware<C = SystemClock> {
-    signer: Signer,
-    origins: Origins,
-    clock: C,
+/// [`tower_fc::Error`](crate::error::Error), or to [`BodyTooLarge`](crate::digest::BodyTooLarge)
+/// for a stream whose digest is to be set. One of a stream itself is a
+/// [`reqwest_middleware::Error::Reqwest`].
+#[derive(Clone)]
+pub struct SignMiddleware<P = Credentials, C = SystemClock> {
+    layer: SignLayer<P, C>,
+    digest: Option<SetDigestLayer>,
 }
 
-impl SignMiddleware {
+impl<P> SignMiddleware<P> {
     /// Signs for whatever origin a request names: see
     /// [`SignLayer::new`](crate::SignLayer::new) for what that risks.
     ///
-    /// Takes a [`Signer`], or [`Credentials`](crate::Credentials) to sign by [`Scheme::Fc`].
-    pub fn new(signer: impl Into<Signer>) -> Self {
-        Self { signer: signer.into(), origins: Origins::default(), clock: SystemClock }
+    /// Takes a [`Signer`], or [`Credentials`] to sign by [`Scheme::Fc`](crate::Scheme::Fc).
+    pub fn new(signer: impl Into<Signer<P>>) -> Self {
+        Self { layer: SignLayer::new(signer), digest: None }
     }
 
     /// Signs requests to these origins alone, such as `https://demo.example`, as
     /// [`SignLayer::for_origins`](crate::SignLayer::for_origins) does.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidSetting`] for what is no origin, and for none at all.
-    pub fn for_origins<I>(signer: impl Into<Signer>, origins: I) -> Result<Self, Error>
+    /// [`ErrorKind::InvalidSetting`](crate::error::ErrorKind::InvalidSetting) for what is no
+    /// origin, and for none at all.
+    pub fn for_origins<I>(
+        signer: impl Into<Signer<P>>,
+        origins: I,
+    ) -> std::result::Result<Self, Error>
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
-        let origins = Origins::read(origins)?;
-        Ok(Self { signer: signer.into(), origins, clock: SystemClock })
+        Ok(Self { layer: SignLayer::for_origins(signer, origins)?, digest: None })
     }
 }
 
-impl<C> SignMiddleware<C> {
+impl<P, C> SignMiddleware<P, C> {
     /// Tells the time by another clock than the system's.
-    pub fn with_clock<T: Clock>(self, clock: T) -> SignMiddleware<T> {
-        SignMiddleware { signer: self.signer, origins: self.origins, clock }
+    pub fn with_clock<T: Clock>(self, clock: T) -> SignMiddleware<P, T> {
+        SignMiddleware { layer: self.layer.with_clock(clock), digest: self.digest }
+    }
+
+    /// Sets the digest of the body of every request that is signed, an empty one included, in the
+    /// header that the scheme covers: as [`SetDigestLayer::for_signer`].
+    ///
+    /// A body in memory is taken over without a copy, whatever its size. A stream is read into
+    /// memory, up to [`DEFAULT_LIMIT`](crate::digest::DEFAULT_LIMIT).
+    #[must_use]
+    pub fn with_digest(self) -> Self {
+        let digest = SetDigestLayer::for_signer(&self.layer.signer);
+        self.with_digest_layer(digest)
+    }
+
+    /// Sets the digest of the body of every request that is signed as this layer does: in another
+    /// header, or with another limit.
+    #[must_use]
+    pub fn with_digest_layer(self, digest: SetDigestLayer) -> Self {
+        Self { digest: Some(digest), ..self }
     }
 }
 
-impl<C: Clock> SignMiddleware<C> {
-    /// Signs a request by itself, without sending it.
-    ///
-    /// ```
-    /// use reqwest::{Method, Request};
-    /// use tower_fc::adapters::reqwest::SignMiddleware;
-    /// use tower_fc::Credentials;
-    /// use tower_fc::clock::FixedClock;
-    ///
-    /// let sign = SignMiddleware::new(Credentials::new("id", "secret")?)
-    ///     .with_clock(FixedClock::at_unix(1_700_000_000));
-    /// let mut request = Request::new(Method::GET, "https://demo.example/hello".parse()?);
-    /// sign.sign(&mut request)?;
-    /// assert_eq!(request.headers()["date"], "Tue, 14 Nov 2023 22:13:20 GMT");
-    /// assert!(request.headers()["authorization"].to_str()?.starts_with("FC id:"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+impl<P: ProvideCredentials, C: Clock> SignMiddleware<P, C> {
+    /// Does to a request what it does to those that it hands on, without sending it.
     ///
     /// # Errors
-    /// A URL that is no URI by `http`'s rules, and the errors of [`Signer::sign_at`].
-    /// The request is left as it was.
-    pub fn sign(&self, request: &mut Request) -> Result<(), Error> {
-        let uri = uri_of(request)?;
+    /// As when it hands them on. A body that was a stream is lost then.
+    pub async fn sign(&self, request: &mut Request) -> Result<()> {
+        let SignLayer { signer, origins, clock } = &self.layer;
+        let uri = uri_of(request.url()).map_err(MiddlewareError::middleware)?;
         let (method, headers) = (request.method(), request.headers());
         let head = RequestRef { method, uri: &uri, headers };
-        if !self.origins.contain(head)? {
+        if !origins.contain(head).map_err(MiddlewareError::middleware)? {
             unsign(request.headers_mut());
             return Ok(());
         }
-        if self.signer.scheme() == Scheme::Acs && !headers.contains_key(ACCEPT) {
-            let rule = "the scheme acs signs the accept header, and reqwest adds one after \
-                        signing: set it on the request";
-            return Err(Error::new(ErrorKind::InvalidSetting, rule));
+        if let Some(digest) = self.digest {
+            set_digest(digest, request).await?;
         }
-        self.signer.signature_now(head, self.clock.now())?.set(request.headers_mut())
+        let credentials = signer.credentials().credentials().await;
+        // Credentials may have been a while in coming.
+        let now = clock.now();
+        let signed = credentials.and_then(|credentials| {
+            signer.with_credentials(credentials).sign_reqwest_at(request, now)
+        });
+        signed.map_err(MiddlewareError::middleware)
     }
 }
 
-/// The URL as reqwest hands it to hyper.
-fn uri_of(request: &Request) -> Result<Uri, Error> {
-    let url = request.url().as_str();
-    url.parse().map_err(|_| {
-        if url.len() > MAX_URI_LEN {
-            let rule = "the URL is longer than the 65534 bytes that a URI may have";
-            return Error::new(ErrorKind::UriTooLong, rule);
-        }
-        let rule = "the URL is not an absolute http or https URI that hyper can send";
-        Error::new(ErrorKind::InvalidUri, rule)
-    })
+/// Reads the body of a request into memory if it is not there, and sets its digest.
+async fn set_digest(layer: SetDigestLayer, request: &mut Request) -> Result<()> {
+    let body = request.body_mut().take();
+    let is_some = body.is_some();
+    let (body, digest) =
+        layer.hold(body.unwrap_or_default()).await.map_err(|unheld| match unheld {
+            Unheld::TooLarge(error) => MiddlewareError::middleware(error),
+            Unheld::Failed(error) => MiddlewareError::Reqwest(error),
+        })?;
+    if is_some {
+        *request.body_mut() = Some(match body.trailers() {
+            // Which can be sent again.
+            None => Body::from(body.data().clone()),
+            Some(_) => Body::wrap(body),
+        });
+    }
+    layer.set(&digest, request.headers_mut()).map_err(MiddlewareError::middleware)
 }
 
 #[async_trait::async_trait]
-impl<C: Clock + Send + Sync + 'static> Middleware for SignMiddleware<C> {
+impl<P, C> Middleware for SignMiddleware<P, C>
+where
+    P: ProvideCredentials + Send + Sync + 'static,
+    C: Clock + Send + Sync + 'static,
+{
     async fn handle(
         &self,
         mut request: Request,
         extensions: &mut Extensions,
         next: Next<'_>,
-    ) -> reqwest_middleware::Result<Response> {
-        self.sign(&mut request).map_err(reqwest_middleware::Error::middleware)?;
+    ) -> Result<Response> {
+        self.sign(&mut request).await?;
         next.run(request, extensions).await
+    }
+}
+
+/// Sets digests outside of a middleware that retries, which can then send streams again.
+#[async_trait::async_trait]
+impl Middleware for SetDigestLayer {
+    async fn handle(
+        &self,
+        mut request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        set_digest(*self, &mut request).await?;
+        next.run(request, extensions).await
+    }
+}
+
+impl<P, C: fmt::Debug> fmt::Debug for SignMiddleware<P, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignMiddleware")
+            .field("scheme", &self.layer.signer.scheme())
+            .field("clock", &self.layer.clock)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
     }
 }
