@@ -5,7 +5,6 @@
 #[macro_use]
 mod macros;
 
-#[cfg(any(feature = "axum", feature = "reqwest", feature = "tonic"))]
 pub mod adapters;
 mod awaiting;
 pub mod clock;

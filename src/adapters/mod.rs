@@ -72,7 +72,9 @@
 //!
 //! A browser cannot set headers: give it the URL of a [`Presigner`](crate::Presigner). A server
 //! verifies before it upgrades, with a [`VerifyLayer`](crate::VerifyLayer) around the route, over
-//! HTTP/1.1 and HTTP/2 alike (there the method is CONNECT, RFC 8441).
+//! HTTP/1.1 and HTTP/2 alike. Over HTTP/2 the method is CONNECT (RFC 8441), and the method is signed:
+//! a URL that is presigned for a GET is refused there. Browsers use it on a connection that they
+//! have over HTTP/2, if the server allows it.
 
 #[cfg(feature = "axum")]
 pub mod axum;
