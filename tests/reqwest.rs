@@ -625,6 +625,10 @@ async fn the_policy_for_origins_hands_back_what_concerns_a_signature_and_follows
     let presigned = format!("{stranger}/to?{other}/end&x-fc-signature=secret");
     assert_eq!(client.get(presigned).send().await.unwrap().status(), 307);
     assert!(journal.take().is_empty());
+    // One that a stranger leads to is meant to be followed.
+    let presigned = format!("{stranger}/to?{other}/end?x-fc-signature=theirs");
+    assert_eq!(client.get(presigned).send().await.unwrap().status(), 200);
+    assert_eq!(journal.take().len(), 1);
     // Round and round, as far as reqwest goes by default.
     let app = Router::new().fallback(any(async || Redirect::temporary("/")));
     let error = client.get(format!("http://{}/", serve(app).await)).send().await.unwrap_err();

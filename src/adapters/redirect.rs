@@ -7,7 +7,8 @@
 //!
 //! tower-http's `FollowRedirect` goes outside [`SignLayer::for_origins`](crate::SignLayer::for_origins):
 //! each request is then signed for its own target, and none for a stranger. Its `Standard` policy
-//! takes the credentials away that were there before.
+//! takes the credentials away that were there before. (The digest of a body is no part of a
+//! signature, and goes where the body goes.)
 //!
 //! ```ignore (with dependencies of its own: tests/system/clients/redirects.rs has it whole)
 //! let client = ServiceBuilder::new()
@@ -54,16 +55,20 @@ where
     I: IntoIterator<Item: AsRef<str>>,
 {
     let origins = Origins::read(origins)?;
-    let concerns = move |url: &Url| {
+    let is_ours = move |url: &Url| {
         // What cannot be read is no stranger for certain.
         let Ok(uri) = uri_of(url) else { return true };
         let (method, headers) = (&Method::GET, &HeaderMap::new());
-        let query = uri.query().unwrap_or_default();
         origins.contain(RequestRef { method, uri: &uri, headers }).unwrap_or(true)
-            || Presigned::read(query.as_bytes()).any().is_some()
+    };
+    let is_presigned = |url: &Url| {
+        let query = url.query().unwrap_or_default();
+        Presigned::read(query.as_bytes()).any().is_some()
     };
     Ok(Policy::custom(move |attempt| {
-        let is_ours = concerns(attempt.url()) || attempt.previous().last().is_some_and(&concerns);
-        if is_ours { attempt.stop() } else { Policy::default().redirect(attempt) }
+        let from = attempt.previous().last();
+        let concerns =
+            is_ours(attempt.url()) || from.is_some_and(|from| is_ours(from) || is_presigned(from));
+        if concerns { attempt.stop() } else { Policy::default().redirect(attempt) }
     }))
 }

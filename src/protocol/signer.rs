@@ -3,7 +3,7 @@
 use super::canonical::rules::Form;
 use super::dialect::Dialect;
 use super::key::Credentials;
-use super::request::{Change, Head, ProtocolHeaders, RequestRef};
+use super::request::{Change, Head, NAME_THE_HOST, ProtocolHeaders, RequestRef};
 use super::scheme::ambiguity::Ambiguities;
 use super::scheme::coverage::{self, List};
 use super::scheme::presigned::Presigned;
@@ -194,9 +194,8 @@ impl Signer {
             return Ok(());
         }
         let rule = format!(
-            "the request is not signed: it names no host, which the scheme {} signs: give it an \
-             absolute URI (to a client of tonic by with_origin) or a host header, or exempt the \
-             host by with_insecure_unsigned_header",
+            "the request is not signed: it names no host, which the scheme {} signs: \
+             {NAME_THE_HOST}, or exempt the host by with_insecure_unsigned_header",
             self.scheme
         );
         Err(Error::new(ErrorKind::Ambiguous, rule))

@@ -33,17 +33,17 @@ async fn assume_role() -> Result<Credentials, Error> {
 #[derive(Clone)]
 struct Once(bool);
 
-impl<R> Policy<Request<BufferedBody>, Response<R>, BoxError> for Once {
+impl<R, E> Policy<Request<BufferedBody>, Response<R>, E> for Once {
     type Future = Ready<()>;
 
     fn retry(
         &mut self,
         _: &mut Request<BufferedBody>,
-        result: &mut Result<Response<R>, BoxError>,
+        result: &mut Result<Response<R>, E>,
     ) -> Option<Ready<()>> {
-        let busy =
-            matches!(result, Ok(response) if response.status() == StatusCode::SERVICE_UNAVAILABLE);
-        (busy && !std::mem::replace(&mut self.0, true)).then(|| ready(()))
+        let status = result.as_ref().map(Response::status);
+        let is_busy = matches!(status, Ok(StatusCode::SERVICE_UNAVAILABLE));
+        (is_busy && !std::mem::replace(&mut self.0, true)).then(|| ready(()))
     }
 
     fn clone_request(&mut self, request: &Request<BufferedBody>) -> Option<Request<BufferedBody>> {
@@ -67,7 +67,6 @@ async fn main() -> Result<(), BoxError> {
     let client = ServiceBuilder::new()
         .layer(SetDigestLayer::for_signer(&signer))
         .retry(Once(false))
-        .map_err(BoxError::from)
         .layer(SignLayer::for_origins(signer, [&origin])?.awaiting_credentials())
         .service(hyper);
 
