@@ -85,7 +85,8 @@ macro_rules! strictness {
         }
 
         /// Lets a header of this name go unsigned that would have to be signed, being an
-        /// `x-acs-` or `x-fc-` header.
+        /// `x-acs-` or `x-fc-` header. A signer lets `host` go unsigned so where a request does
+        /// not name it, as the documented samples for HTTP triggers do.
         ///
         /// Insecure: whoever passes a request on can set, change and remove it.
         /// `x-acs-content-sha256` needs no exemption under the `ACS3` schemes: it is signed as

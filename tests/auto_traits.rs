@@ -173,9 +173,12 @@ fn the_axum_adapter_too() {
 fn the_reqwest_adapter_too() {
     use reqwest_middleware::Middleware;
     use tower_fc::adapters::reqwest::SignMiddleware;
+    use tower_fc::digest::SetDigestLayer;
+    type Provider = fn() -> std::future::Ready<Result<Credentials, Error>>;
     matrix! {
         [Send + Sync + Unpin + Clone + Debug + Middleware + 'static]
-            SignMiddleware, SignMiddleware<FixedClock>;
+            SignMiddleware, SignMiddleware<Credentials, FixedClock>, SignMiddleware<Provider>,
+            SetDigestLayer;
     }
 }
 

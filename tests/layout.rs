@@ -51,6 +51,7 @@ const CLOCKS: [&str; 6] = [
 const READERS: [(&str, &str, &str); 13] = [
     ("clock", "SystemTime::now", "it is the clock of the system"),
     ("sign/now", "SystemClock.now", "signs and presigns as of now: others take the time"),
+    ("adapters/reqwest/request", "SystemClock.now", "behind `reqwest`: the same"),
     ("verify", "SystemClock.now", "verifies as of now: others take the time"),
     ("test_util", "SystemClock.now", "behind `test-util`: when a key for tests was made"),
     ("keys/file", "Instant::now", "behind `key-file`: counts how long ago a file was looked at"),

@@ -150,7 +150,7 @@ async fn a_thousand_equal_requests_in_a_second_pass_with_nonces_and_no_replay_do
         let signer = signer(scheme).with_nonce();
         let requests: Vec<_> = (0..1_000)
             .map(|_| {
-                let mut request = get("/pay?amount=1");
+                let mut request = get("https://demo.example/pay?amount=1");
                 signer.sign_request_at(&mut request, at(0)).unwrap();
                 request
             })

@@ -1,8 +1,9 @@
 //! `SignMiddleware` in a real reqwest client, against a real server.
 
+use crate::common::bodies::{Pieces, trailers};
 use crate::common::{
-    self, HEADER_SCHEMES, ID, TOKEN, clock, credentials, full_headers, key, only, serve, signer,
-    temporary_credentials, ticking, verifier,
+    self, EMPTY_MD5_RFC_1864, HEADER_SCHEMES, ID, TOKEN, clock, credentials, full_headers, key,
+    only, serve, signer, temporary_credentials, ticking, verifier,
 };
 use axum::Router;
 use axum::extract::{OriginalUri, Request as AxumRequest};
@@ -10,15 +11,20 @@ use axum::response::Redirect;
 use axum::routing::{any, get};
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http_body_util::BodyExt as _;
 use http_body_util::channel::Channel;
 use reqwest::redirect::Policy;
 use reqwest::{Body, Client, Method, Request, Response};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 use tower_fc::adapters::reqwest::SignMiddleware;
 use tower_fc::clock::Clock;
+use tower_fc::digest::{
+    self, BodyPolicy, BodyTooLarge, CheckDigestLayer, DigestHeader, SetDigestLayer,
+};
 use tower_fc::error::{Error, ErrorKind};
 use tower_fc::protocol::{Schemes, format_http_date};
 use tower_fc::{Scheme, Signer, StaticKeys, VerifiedCaller, Verifier, VerifyLayer};
@@ -271,10 +277,10 @@ async fn for_named_origins_a_redirect_that_is_followed_takes_nothing_of_a_signat
         // And with the headers of an earlier attempt.
         let request = client.get(format!("{origin}/here")).header("accept", "text/plain");
         let mut request = request.build().unwrap();
-        sign.sign(&mut request).unwrap();
+        sign.sign(&mut request).await.unwrap();
         assert_eq!(request.headers().len(), 5, "{scheme}");
         *request.url_mut() = format!("http://{stranger}/collect").parse().unwrap();
-        sign.sign(&mut request).unwrap();
+        sign.sign(&mut request).await.unwrap();
         let own = HeaderMap::from_iter([(header::ACCEPT, "text/plain".parse().unwrap())]);
         assert_eq!(request.headers(), &own, "{scheme}");
     }
@@ -294,7 +300,7 @@ async fn nothing_else_of_the_request_changes() {
     *request.timeout_mut() = Some(std::time::Duration::from_secs(5));
     *request.version_mut() = http::Version::HTTP_2;
     *request.body_mut() = Some(Body::from("body"));
-    sign.sign(&mut request).unwrap();
+    sign.sign(&mut request).await.unwrap();
 
     assert_eq!(request.url().as_str(), "http://host:8080/a#b");
     assert_eq!(request.method(), "PURGE");
@@ -312,7 +318,7 @@ async fn nothing_else_of_the_request_changes() {
 
 #[tokio::test]
 async fn a_url_that_cannot_be_sent_is_an_error_that_names_the_rule_and_nothing_is_lost() {
-    let sign = SignMiddleware::new(credentials());
+    let signer = Signer::new(credentials());
     let long = format!("http://127.0.0.1:1/?{}", "x".repeat(65_600));
     for (url, kind, rule) in [
         (&*long, ErrorKind::UriTooLong, "65534"),
@@ -320,7 +326,7 @@ async fn a_url_that_cannot_be_sent_is_an_error_that_names_the_rule_and_nothing_i
     ] {
         let mut request = Request::new(Method::GET, url.parse().unwrap());
         request.headers_mut().insert("x-kept", HeaderValue::from_static("1"));
-        let error = sign.sign(&mut request).unwrap_err();
+        let error = signer.sign_reqwest(&mut request).unwrap_err();
         assert_eq!(error.kind(), kind);
         assert!(error.to_string().contains(rule), "{error}");
         assert_eq!(request.headers().len(), 1);
@@ -339,7 +345,7 @@ async fn a_url_that_cannot_be_sent_is_an_error_that_names_the_rule_and_nothing_i
 async fn a_request_without_room_for_a_signature_is_not_sent() {
     let mut request = Request::new(Method::GET, "http://127.0.0.1:1/".parse().unwrap());
     *request.headers_mut() = full_headers();
-    let error = SignMiddleware::new(credentials()).sign(&mut request).unwrap_err();
+    let error = Signer::new(credentials()).sign_reqwest(&mut request).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooManyHeaders);
     assert_eq!(request.headers(), &full_headers());
     let error = signing(credentials()).execute(request).await.unwrap_err();
@@ -359,7 +365,7 @@ async fn acs_signs_the_accept_header_and_so_wants_one() {
     // But for what is not signed.
     let other = SignMiddleware::for_origins(signer(Scheme::Acs), ["http://demo.example"]).unwrap();
     let mut request = client.get(&url).build().unwrap();
-    other.sign(&mut request).unwrap();
+    other.sign(&mut request).await.unwrap();
     assert!(request.headers().is_empty());
 }
 
@@ -393,4 +399,241 @@ fn the_clock_of_a_middleware_can_be_any() {
         }
     }
     let _ = SignMiddleware::new(credentials()).with_clock(Own);
+}
+
+#[test]
+fn a_request_by_itself_is_signed_as_the_middleware_signs_it() {
+    for scheme in HEADER_SCHEMES {
+        let signer = signer(scheme);
+        let plain = plain();
+        let request =
+            || plain.get("http://demo.example/a?b").header("accept", "a/b").build().unwrap();
+        let (mut one, mut other) = (request(), request());
+        signer.sign_reqwest_at(&mut one, common::at(0)).unwrap();
+        let sign = SignMiddleware::new(signer).with_clock(clock());
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+            .block_on(sign.sign(&mut other))
+            .unwrap();
+        assert_eq!(one.headers(), other.headers(), "{scheme}");
+        assert_eq!(one.headers().len(), 3, "{scheme}");
+    }
+}
+
+/// Serves behind a check that demands a digest of every body; echoes the body.
+async fn checking_server() -> SocketAddr {
+    let app = Router::new()
+        .fallback(async |body: Bytes| body)
+        .layer(CheckDigestLayer::new().with_policy(BodyPolicy::Require))
+        .layer(VerifyLayer::new(verifier().with_schemes(Schemes::all())));
+    serve(app).await
+}
+
+#[tokio::test]
+async fn a_digest_is_set_of_what_is_in_memory_and_of_what_streams() {
+    let url = format!("http://{}/a", checking_server().await);
+    for scheme in HEADER_SCHEMES {
+        let sign = SignMiddleware::new(signer(scheme));
+        let with = |sign| ClientBuilder::new(plain()).with(sign).build();
+        let client = with(sign.clone().with_digest());
+        let post = || client.post(&url).header("accept", "a/b");
+        let long = vec![b'x'; 100_000];
+        for body in [&b""[..], b"hello", &long] {
+            let response = post().body(body.to_vec()).send().await.unwrap();
+            assert_eq!(response.status(), 200, "{scheme}");
+            assert_eq!(response.bytes().await.unwrap(), body, "{scheme}");
+
+            let pieces = body.chunks(1000).map(Bytes::copy_from_slice);
+            let frames = pieces.map(|piece| Ok(http_body::Frame::data(piece)));
+            let stream = Body::wrap(Pieces::<std::io::Error>::from_frames(frames));
+            let response = post().body(stream).send().await.unwrap();
+            assert_eq!(response.bytes().await.unwrap(), body, "{scheme}: of a stream");
+        }
+        assert_eq!(post().send().await.unwrap().status(), 200, "{scheme}: no body");
+        // One that is there is replaced.
+        let is_acs3 = scheme == Scheme::Acs3HmacSha256;
+        let name = if is_acs3 { "x-acs-content-sha256" } else { "content-md5" };
+        let response = post().header(name, "1").body("hello").send().await.unwrap();
+        assert_eq!(response.status(), 200, "{scheme}");
+        // None is set unless it is asked for.
+        let response = with(sign).post(&url).header("accept", "a/b").send().await.unwrap();
+        assert_eq!(response.status(), 403, "{scheme}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_in_memory_is_not_copied_and_can_be_sent_again_and_a_stream_can_too() {
+    let sign = SignMiddleware::new(credentials()).with_digest();
+    let data = Bytes::from(vec![b'x'; 1000]);
+    let mut request = plain().post("http://demo.example/").body(data.clone()).build().unwrap();
+    sign.sign(&mut request).await.unwrap();
+    assert_eq!(request.body().unwrap().as_bytes().unwrap().as_ptr(), data.as_ptr());
+    assert_eq!(only(request.headers(), "content-md5"), digest::content_md5(&data));
+
+    let stream = Body::wrap(Pieces::of(["he", "llo"]));
+    let mut request = plain().post("http://demo.example/").body(stream).build().unwrap();
+    assert!(request.try_clone().is_none());
+    sign.sign(&mut request).await.unwrap();
+    let again = request.try_clone().unwrap();
+    assert_eq!(again.body().unwrap().as_bytes().unwrap(), b"hello");
+    assert_eq!(only(again.headers(), "content-md5"), digest::content_md5(b"hello"));
+
+    // What has no body has none afterwards.
+    let mut request = plain().get("http://demo.example/").build().unwrap();
+    sign.sign(&mut request).await.unwrap();
+    assert!(request.body().is_none());
+    assert_eq!(only(request.headers(), "content-md5"), EMPTY_MD5_RFC_1864);
+}
+
+#[tokio::test]
+async fn a_stream_over_the_limit_or_that_breaks_is_an_error_before_anything_is_sent() {
+    let journal = Journal::default();
+    let noted = journal.clone();
+    let address = serve(Router::new().fallback(move |request: AxumRequest| async move {
+        noted.note(request.headers());
+    }))
+    .await;
+    let url = format!("http://{address}/");
+    let digest = SetDigestLayer::new(DigestHeader::default()).with_limit(4);
+    let sign = SignMiddleware::new(credentials()).with_digest_layer(digest);
+    for with in [
+        ClientBuilder::new(plain()).with(sign).build(),
+        // Outside of it, as outside of a retry.
+        ClientBuilder::new(plain()).with(digest).with(SignMiddleware::new(credentials())).build(),
+    ] {
+        let send = async |body: Body| with.post(&url).body(body).send().await;
+        let error = send(Body::wrap(Pieces::of(["he", "llo"]))).await.unwrap_err();
+        let reqwest_middleware::Error::Middleware(error) = error else { panic!("{error:?}") };
+        assert_eq!(error.downcast_ref::<BodyTooLarge>().unwrap().limit(), 4);
+
+        let broken = Pieces::of(["he"]).then(Err(std::io::Error::other("broken off")));
+        let error = send(Body::wrap(broken)).await.unwrap_err();
+        let reqwest_middleware::Error::Reqwest(error) = error else { panic!("{error:?}") };
+        assert!(error.is_body(), "{error:?}");
+        assert!(journal.take().is_empty());
+
+        // As long as it may be; and what is in memory already, whatever its length.
+        for body in [Body::wrap(Pieces::of(["he", "ll"])), Body::from("hello")] {
+            assert_eq!(send(body).await.unwrap().status(), 200);
+            assert!(journal.take().pop().unwrap().contains_key("content-md5"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_read_of_what_goes_to_a_stranger_and_no_credentials_are_asked_for() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let asking = Arc::clone(&asked);
+    let provider = move || {
+        asking.fetch_add(1, Ordering::SeqCst);
+        async { Ok(temporary_credentials()) }
+    };
+    let sign = SignMiddleware::for_origins(Signer::new(provider), ["http://demo.example"]).unwrap();
+    let sign = sign.with_digest();
+    let body = Pieces::of(["hello"]);
+    let polls = Arc::clone(&body.polls);
+    let post = |url: &str, body| plain().post(url).body(Body::wrap(body)).build().unwrap();
+    let mut request = post("http://stranger.example/", body);
+    sign.sign(&mut request).await.unwrap();
+    assert!(request.headers().is_empty());
+    assert_eq!((polls.load(Ordering::SeqCst), asked.load(Ordering::SeqCst)), (0, 0));
+
+    let mut request = post("http://demo.example/", Pieces::of(["hello"]));
+    sign.sign(&mut request).await.unwrap();
+    assert_eq!(only(request.headers(), "x-fc-security-token"), TOKEN);
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn credentials_are_awaited_for_every_request_and_one_without_is_not_sent() {
+    let address = echo_server().await;
+    let answers = Arc::new(Mutex::new(vec![
+        Err(Error::provider("down")),
+        Ok(credentials()),
+        Ok(temporary_credentials()),
+    ]));
+    let provider = move || {
+        let answer = answers.lock().unwrap().pop().unwrap();
+        async {
+            tokio::task::yield_now().await;
+            answer
+        }
+    };
+    let client =
+        ClientBuilder::new(plain()).with(SignMiddleware::new(Signer::new(provider))).build();
+    for _ in 0..2 {
+        let response = client.get(format!("http://{address}/a")).send().await.unwrap();
+        assert_eq!(response.text().await.unwrap(), format!("{ID} GET /a 0"));
+    }
+    let error = client.get("http://127.0.0.1:1/").send().await.unwrap_err();
+    let reqwest_middleware::Error::Middleware(error) = error else { panic!("{error:?}") };
+    assert_eq!(error.downcast_ref::<Error>().unwrap().kind(), ErrorKind::Provider);
+}
+
+#[tokio::test]
+async fn what_trailers_a_stream_has_are_sent_with_its_digest() {
+    let sign = SignMiddleware::new(credentials()).with_digest();
+    let stream = Pieces::of(["hello"]).then(Ok(http_body::Frame::trailers(trailers())));
+    let mut request =
+        plain().post("http://demo.example/").body(Body::wrap(stream)).build().unwrap();
+    sign.sign(&mut request).await.unwrap();
+    assert_eq!(only(request.headers(), "content-md5"), digest::content_md5(b"hello"));
+    let body = request.body_mut().take().unwrap().collect().await.unwrap();
+    assert_eq!(body.trailers(), Some(&trailers()));
+    assert_eq!(body.to_bytes(), "hello");
+}
+
+#[tokio::test]
+async fn the_policy_for_origins_hands_back_what_concerns_a_signature_and_follows_the_rest() {
+    let journal = Journal::default();
+    let noted = journal.clone();
+    let app = Router::new()
+        .route(
+            "/to",
+            any(async |request: AxumRequest| Redirect::temporary(request.uri().query().unwrap())),
+        )
+        .fallback(move |request: AxumRequest| async move {
+            noted.note(request.headers());
+        });
+    let ours = format!("http://{}", serve(app.clone()).await);
+    let stranger = format!("http://{}", serve(app.clone()).await);
+    let other = format!("http://{}", serve(app).await);
+    let policy = tower_fc::adapters::redirect::policy_for_origins([&ours]).unwrap();
+    let client = Client::builder().redirect(policy).build().unwrap();
+    for (name, from, to, follows) in [
+        ("within", &ours, &ours, false),
+        ("to a stranger", &ours, &stranger, false),
+        ("from a stranger", &stranger, &ours, false),
+        ("among strangers", &stranger, &other, true),
+        ("within a stranger", &stranger, &stranger, true),
+    ] {
+        let response = client.get(format!("{from}/to?{to}/end")).send().await.unwrap();
+        let status = if follows { 200 } else { 307 };
+        assert_eq!(response.status(), status, "{name}");
+        assert_eq!(journal.take().len(), usize::from(follows), "{name}");
+        if !follows {
+            assert_eq!(response.headers()["location"], format!("{to}/end"), "{name}");
+        }
+        // Two in a row, of which the second counts.
+        let twice = format!("{stranger}/to?{from}/to?{to}/end");
+        let response = client.get(twice).send().await.unwrap();
+        assert_eq!(response.status(), status, "{name} after another");
+        journal.take();
+    }
+    // A presigned URL would be told in `referer`.
+    let presigned = format!("{stranger}/to?{other}/end&x-fc-signature=secret");
+    assert_eq!(client.get(presigned).send().await.unwrap().status(), 307);
+    assert!(journal.take().is_empty());
+    // One that a stranger leads to is meant to be followed.
+    let presigned = format!("{stranger}/to?{other}/end?x-fc-signature=theirs");
+    assert_eq!(client.get(presigned).send().await.unwrap().status(), 200);
+    assert_eq!(journal.take().len(), 1);
+    // Round and round, as far as reqwest goes by default.
+    let app = Router::new().fallback(any(async || Redirect::temporary("/")));
+    let error = client.get(format!("http://{}/", serve(app).await)).send().await.unwrap_err();
+    assert!(error.is_redirect());
+
+    let error = tower_fc::adapters::redirect::policy_for_origins(["demo.example"]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidSetting);
 }

@@ -54,14 +54,14 @@ async fn a_request_is_signed_on_its_way_and_otherwise_left_alone() {
     let seen = Seen::default();
     for scheme in [Scheme::Fc, Scheme::Acs3HmacSha256] {
         let mut service = SignLayer::new(signer(scheme)).with_clock(clock()).layer(recorder(&seen));
-        let request = Request::get("/a?b=c")
+        let request = Request::get("https://demo.example/a?b=c")
             .header("accept", "text/plain")
             .header("x-fc-one", "1")
             .body(())
             .unwrap();
         assert_eq!(call(&mut service, request).await.unwrap().status(), 200);
         let headers = seen.lock().unwrap().pop().unwrap();
-        verifies(&headers, "/a?b=c", at(0));
+        verifies(&headers, "https://demo.example/a?b=c", at(0));
         let date = if scheme == Scheme::Fc { "date" } else { "x-acs-date" };
         let mut names: Vec<_> = headers.keys().map(http::HeaderName::as_str).collect();
         names.sort_unstable();
@@ -158,7 +158,7 @@ async fn inside_a_retry_layer_every_attempt_has_a_date_and_a_signature_of_its_ow
             .retry(Attempts(3))
             .layer(SignLayer::new(signer(scheme)).with_clock(ticking()))
             .service(flaky(&seen));
-        let request = Request::get("/report").body(()).unwrap();
+        let request = Request::get("https://demo.example/report").body(()).unwrap();
         assert_eq!(call(&mut service, request).await.unwrap().status(), 200);
 
         let seen = seen.lock().unwrap();
@@ -170,7 +170,7 @@ async fn inside_a_retry_layer_every_attempt_has_a_date_and_a_signature_of_its_ow
                 _ => String::from_utf8_lossy(&format_acs_date(time)).into_owned(),
             };
             assert_eq!(only(headers, name), date, "{scheme}, attempt {attempt}");
-            verifies(headers, "/report", time);
+            verifies(headers, "https://demo.example/report", time);
         }
         let signatures: HashSet<_> =
             seen.iter().map(|headers| only(headers, "authorization")).collect();
@@ -190,7 +190,10 @@ async fn inside_a_retry_layer_every_attempt_has_a_nonce_of_its_own() {
         let sign = SignLayer::new(signer(scheme).with_nonce()).with_clock(clock());
         let mut service =
             ServiceBuilder::new().retry(Attempts(3)).layer(sign).service(flaky(&seen));
-        let request = Request::get("/report").header(name, "an old one").body(()).unwrap();
+        let request = Request::get("https://demo.example/report")
+            .header(name, "an old one")
+            .body(())
+            .unwrap();
         assert_eq!(call(&mut service, request).await.unwrap().status(), 200);
         let seen = seen.lock().unwrap();
         for name in [name, "authorization"] {
@@ -214,11 +217,11 @@ async fn awaited_credentials_are_asked_for_anew_by_every_attempt() {
         .retry(Attempts(3))
         .layer(SignLayer::new(Signer::new(provider)).with_clock(ticking()).awaiting_credentials())
         .service(flaky(&seen));
-    let request = Request::get("/report").body(()).unwrap();
+    let request = Request::get("https://demo.example/report").body(()).unwrap();
     assert_eq!(call(&mut service, request).await.unwrap().status(), 200);
     assert_eq!(asked.load(Ordering::SeqCst), 3);
     for (attempt, headers) in (0_i64..).zip(seen.lock().unwrap().iter()) {
-        verifies(headers, "/report", at(attempt));
+        verifies(headers, "https://demo.example/report", at(attempt));
     }
 }
 
@@ -266,7 +269,7 @@ async fn signature_headers_of_an_earlier_attempt_are_replaced_never_duplicated()
         let signer = Signer::new(credentials).with_scheme(scheme).unwrap();
         let sign = SignLayer::new(signer).with_clock(clock());
         // Signed twice over, of a request that has two old values of each already.
-        let mut request = Request::get("/").body(()).unwrap();
+        let mut request = Request::get("https://demo.example/").body(()).unwrap();
         for name in names.iter().chain(gone) {
             request.headers_mut().append(*name, "old".parse().unwrap());
             request.headers_mut().append(*name, "older".parse().unwrap());
@@ -461,7 +464,8 @@ async fn awaited_temporary_credentials_sign_with_their_token_by_any_header_schem
         let seen = Seen::default();
         let signer = Signer::new(temporary_credentials()).with_scheme(scheme).unwrap();
         let sign = SignLayer::new(signer).awaiting_credentials();
-        call(&mut sign.layer(recorder(&seen)), Request::new(())).await.unwrap();
+        let request = Request::get("https://demo.example/").body(()).unwrap();
+        call(&mut sign.layer(recorder(&seen)), request).await.unwrap();
         let headers = seen.lock().unwrap().pop().unwrap();
         assert_eq!(only(&headers, name), TOKEN, "{scheme}");
         assert!(headers[name].is_sensitive(), "{scheme}");

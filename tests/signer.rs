@@ -1,12 +1,12 @@
 //! `Signer`: what it signs and what it adds to a request.
 
 use crate::common::{
-    ACS_DATE, DATE, HEADER_SCHEMES, at, credentials, full_headers, get, signer, verifier,
+    ACS_DATE, DATE, HEADER_SCHEMES, at, credentials, full_headers, get, only, signer, verifier,
 };
 use http::Request;
 use std::time::SystemTime;
 use tower_fc::error::ErrorKind;
-use tower_fc::protocol::parse_acs_date;
+use tower_fc::protocol::{Ambiguity, parse_acs_date};
 use tower_fc::{Credentials, Scheme, Signer};
 
 #[test]
@@ -100,7 +100,7 @@ fn a_scheme_that_signs_no_headers_is_an_error() {
 #[test]
 fn a_request_without_room_for_a_signature_is_left_as_it_was() {
     for scheme in HEADER_SCHEMES {
-        let mut request = get("/");
+        let mut request = get("https://demo.example/");
         *request.headers_mut() = full_headers();
         let (mut parts, ()) = request.into_parts();
         let error = signer(scheme).sign_at(&mut parts, at(0)).unwrap_err();
@@ -120,5 +120,37 @@ fn parts_and_a_whole_request_are_signed_alike() {
         assert_eq!(whole.headers(), &parts.headers, "{scheme}");
         assert_eq!(whole.uri(), "https://demo.example/a%20b?c", "{scheme}");
         assert_eq!(whole.into_body(), "a body", "{scheme}");
+    }
+}
+
+#[test]
+fn a_scheme_that_signs_the_host_signs_no_request_without_one_unless_it_is_told_to() {
+    let unlisted = |signer: &Signer, request: http::request::Builder| {
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        signer
+            .sign_at(&mut parts, at(0))
+            .map(|()| !only(&parts.headers, "authorization").contains("SignedHeaders=host;"))
+    };
+    let bare = || Request::get("/a");
+    let acs3 = || signer(Scheme::Acs3HmacSha256);
+    let error = unlisted(&acs3(), bare()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Ambiguous);
+    for cure in ["with_origin", "host header", "with_insecure_unsigned_header"] {
+        assert!(error.to_string().contains(cure), "{error}");
+    }
+    assert!(!unlisted(&acs3(), bare().header("host", "demo.example")).unwrap());
+    assert!(!unlisted(&acs3(), Request::get("https://demo.example/a")).unwrap());
+
+    let header = acs3().with_insecure_unsigned_header(http::header::HOST);
+    let allowed = acs3().with_insecure_allowance(Ambiguity::UnsignedHeader).unwrap();
+    let refused = allowed.clone().with_refused(Ambiguity::UnsignedHeader);
+    for signer in [&header, &allowed, &acs3().with_insecure_observation()] {
+        assert!(unlisted(signer, bare()).unwrap());
+        // What is there is signed all the same.
+        assert!(!unlisted(signer, bare().header("host", "demo.example")).unwrap());
+    }
+    assert_eq!(unlisted(&refused, bare()).unwrap_err().kind(), ErrorKind::Ambiguous);
+    for scheme in [Scheme::Fc, Scheme::Acs] {
+        assert!(unlisted(&signer(scheme), bare()).is_ok(), "{scheme} signs no host");
     }
 }

@@ -321,6 +321,10 @@ async fn channel(address: SocketAddr) -> Channel {
     Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
 }
 
+fn origin(address: SocketAddr) -> http::Uri {
+    format!("http://{address}").parse().unwrap()
+}
+
 fn check() -> HealthCheckRequest {
     HealthCheckRequest { service: String::new() }
 }
@@ -334,7 +338,7 @@ async fn tonic_serves_signed_calls_and_answers_unsigned_ones_unauthenticated() {
         let signing = ServiceBuilder::new()
             .layer(SignLayer::new(signer(scheme)))
             .service(channel(address).await);
-        let mut client = HealthClient::new(signing);
+        let mut client = HealthClient::with_origin(signing, origin(address));
         let answer = client.check(check()).await.unwrap();
         assert_eq!(answer.into_inner().status, SERVING, "{scheme}");
 
@@ -413,6 +417,47 @@ async fn tonic_is_told_what_became_of_a_call_by_every_stack_around_its_channel()
     }
 }
 
+#[cfg(feature = "tonic")]
+#[tokio::test]
+async fn a_call_that_cannot_be_signed_is_unauthenticated_and_others_are_as_tonic_has_them() {
+    use tonic::{Code, Status};
+    let server = channel(health_behind!(VerifyLayer::new(verifier()))).await;
+    let closed = format!("http://{}", closed().await);
+    let closed = Channel::from_shared(closed).unwrap().connect_lazy();
+    let acs3 = || signer(Scheme::Acs3HmacSha256);
+    let none = || async { Err(Error::provider("no role")) };
+    let awaiting = |signer| SignLayer::new(signer).awaiting_credentials();
+    let status = async |service: BoxCloneService<_, _, Status>, wanted: &str| {
+        let mut request = tonic::Request::new(check());
+        request.metadata_mut().insert("x-acs-a", wanted.parse().unwrap());
+        HealthClient::new(service).check(request).await.unwrap_err()
+    };
+    macro_rules! stack {
+        ($sign:expr, $channel:expr) => {{
+            let stack = ServiceBuilder::new().map_err(Status::from).layer($sign);
+            stack.service($channel.clone()).boxed_clone()
+        }};
+    }
+    for (name, stack, code) in [
+        ("no host", stack!(SignLayer::new(acs3()), server), Code::Unauthenticated),
+        ("ambiguous", stack!(SignLayer::new(credentials()), server), Code::Unauthenticated),
+        ("no credentials", stack!(awaiting(Signer::new(none)), server), Code::Unauthenticated),
+        (
+            "no server",
+            {
+                let acs = SignLayer::new(signer(Scheme::Acs));
+                stack!(acs, closed)
+            },
+            Code::Unavailable,
+        ),
+    ] {
+        let status = status(stack, "1").await;
+        assert_eq!(status.code(), code, "{name}: {status:?}");
+        let source = std::error::Error::source(&status).unwrap();
+        assert_eq!(source.is::<Error>(), code == Code::Unauthenticated, "{name}: {status:?}");
+    }
+}
+
 #[tokio::test]
 async fn tonic_takes_the_layers_that_await_keys_and_credentials() {
     let keys = |id: String| async move { (id == ID).then(key) };
@@ -435,9 +480,18 @@ async fn in_tonic_acs3_signs_the_host_where_the_client_knows_it() {
         .layer(SignLayer::new(signer(Scheme::Acs3HmacSha256)))
         .service(channel(address).await);
     // The channel adds scheme and authority below the layer, unless the client has them.
-    let origin = format!("http://{address}").parse().unwrap();
-    let answer = HealthClient::with_origin(signing.clone(), origin).check(check()).await.unwrap();
+    let mut client = HealthClient::with_origin(signing.clone(), origin(address));
+    let answer = client.check(check()).await.unwrap();
     assert_eq!(answer.into_inner().status, SERVING);
+    // A client that does not know it is told so, and nothing is sent.
+    let status = HealthClient::new(signing).check(check()).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unknown, "which `map_err(Status::from)` would mend");
+    assert!(status.message().contains("with_origin"), "{status:?}");
+
+    // Unless it is to go unsigned.
+    let unsigned = signer(Scheme::Acs3HmacSha256).with_insecure_unsigned_header(http::header::HOST);
+    let signing =
+        ServiceBuilder::new().layer(SignLayer::new(unsigned)).service(channel(address).await);
     let status = HealthClient::new(signing).check(check()).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::PermissionDenied);
     assert!(status.message().contains("the HTTP header host must be signed"), "{status:?}");

@@ -319,7 +319,8 @@ async fn credentials_are_taken_out_of_what_the_inner_service_sees_when_asked_to(
     });
     let request = |scheme| {
         let signer = Signer::new(temporary_credentials()).with_scheme(scheme).unwrap();
-        let mut request = Request::get("/").header("x-fc-other", "1").body(()).unwrap();
+        let request = Request::get("https://demo.example/").header("x-fc-other", "1");
+        let mut request = request.body(()).unwrap();
         signer.sign_request_at(&mut request, at(0)).unwrap();
         request
     };

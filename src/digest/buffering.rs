@@ -82,10 +82,10 @@ pub(super) enum Limit {
 }
 
 /// A body with its digest, or why it is not held.
-pub(super) type Held<E> = Result<(BufferedBody, Tag), Unheld<E>>;
+pub(crate) type Held<E> = Result<(BufferedBody, Tag), Unheld<E>>;
 
 /// Why a body is not held.
-pub(super) enum Unheld<E> {
+pub(crate) enum Unheld<E> {
     TooLarge(BodyTooLarge),
     Failed(E),
 }

@@ -3,6 +3,7 @@
 //! A signature covers a body only by its digest in a signed header. [`SetDigestLayer`]
 //! sets that header in a client, outside [`SignLayer`](crate::SignLayer);
 //! [`CheckDigestLayer`] compares in a server, inside [`VerifyLayer`](crate::VerifyLayer).
+//! Without tower, [`content_md5`] and [`content_sha256`] give the values of the two headers.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -104,7 +105,7 @@
 //! with the same MD5, only `x-acs-content-sha256` helps.
 
 mod body;
-mod buffering;
+pub(crate) mod buffering;
 mod check;
 mod future;
 mod layer;
@@ -121,4 +122,7 @@ pub use layer::{BufferedCheckDigestLayer, CheckDigestLayer};
 pub use mismatch::BodyDigestMismatch;
 pub use policy::BodyPolicy;
 pub use service::{BufferedCheckDigest, CheckDigest};
-pub use set::{DEFAULT_LIMIT, DigestHeader, SetDigest, SetDigestFuture, SetDigestLayer};
+pub use set::{
+    DEFAULT_LIMIT, DigestHeader, SetDigest, SetDigestFuture, SetDigestLayer, content_md5,
+    content_sha256,
+};

@@ -1,3 +1,5 @@
+#[cfg(feature = "reqwest-middleware")]
+use super::buffering::Held;
 use super::buffering::{BufferedBody, Buffering, Limit, Unheld};
 use crate::awaiting::take_ready;
 use crate::error::{BoxError, Error, ErrorKind};
@@ -8,7 +10,7 @@ use crate::protocol::crypto::{
 };
 use crate::protocol::{Scheme, Signer};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -51,6 +53,46 @@ impl DigestHeader {
             _ => (&X_ACS_CONTENT_SHA256, hash::hex(digest)),
         }
     }
+
+    /// Sets it in place of all of its name.
+    fn set(self, digest: &Tag, headers: &mut HeaderMap) -> Result<(), Error> {
+        let (name, value) = self.write(digest);
+        headers.try_insert(name, value).map(drop).map_err(|_| {
+            let rule = "there is no room for a digest header: http allows 32768 headers";
+            Error::new(ErrorKind::TooManyHeaders, rule)
+        })
+    }
+}
+
+/// The value of `content-md5` for a body, as RFC 1864 defines it: for requests that are signed
+/// without [`SetDigestLayer`].
+///
+/// ```
+/// use http::Request;
+/// use std::time::SystemTime;
+/// use tower_fc::{Credentials, Signer, digest};
+///
+/// let body = "pay 10 to alice";
+/// let md5 = digest::content_md5(body.as_bytes());
+/// assert_eq!(md5, "cw65ljgkof7VrFbiImjdSg==");
+/// let mut request = Request::post("https://demo.example/").header("content-md5", md5).body(body)?;
+/// let signer = Signer::new(Credentials::new("id", "secret")?);
+/// signer.sign_request_at(&mut request, SystemTime::now())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn content_md5(body: &[u8]) -> HeaderValue {
+    hash::content_md5(&Hash::of(Algorithm::Md5, body), Md5Encoding::Rfc1864)
+}
+
+/// The value of `x-acs-content-sha256` for a body, which the scheme `ACS3-HMAC-SHA256` signs:
+/// 64 lower-case hexadecimal digits.
+///
+/// ```
+/// let sha256 = tower_fc::digest::content_sha256(b"");
+/// assert_eq!(sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+/// ```
+pub fn content_sha256(body: &[u8]) -> HeaderValue {
+    hash::hex(&Hash::of(Algorithm::Sha256, body))
 }
 
 impl Default for DigestHeader {
@@ -108,6 +150,23 @@ impl SetDigestLayer {
     pub fn with_limit(self, limit: usize) -> Self {
         Self { limit, ..self }
     }
+
+    fn buffering<B: Body>(self, body: B) -> Buffering<B> {
+        Buffering::new(body, self.header.hash(), Limit::OfStreams(self.limit))
+    }
+
+    /// Reads a body into memory as the service does.
+    #[cfg(feature = "reqwest-middleware")]
+    pub(crate) async fn hold<B: Body>(self, body: B) -> Held<B::Error> {
+        let mut buffering = std::pin::pin!(self.buffering(body));
+        std::future::poll_fn(|cx| buffering.as_mut().poll(cx)).await
+    }
+
+    /// Sets a digest that it has made.
+    #[cfg(feature = "reqwest-middleware")]
+    pub(crate) fn set(self, digest: &Tag, headers: &mut HeaderMap) -> Result<(), Error> {
+        self.header.set(digest, headers)
+    }
 }
 
 /// The service of [`SetDigestLayer`].
@@ -133,13 +192,11 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (parts, body) = request.into_parts();
-        let SetDigestLayer { header, limit } = self.layer;
-        let buffering = Buffering::new(body, header.hash(), Limit::OfStreams(limit));
         let kind = Kind::Buffering {
-            buffering,
+            buffering: self.layer.buffering(body),
             parts: Some(parts),
             service: take_ready(&mut self.inner),
-            header,
+            header: self.layer.header,
         };
         SetDigestFuture { kind }
     }
@@ -196,11 +253,7 @@ where
             })?;
             // Polled after completion, which a future may answer as it likes.
             let Some(mut parts) = parts.take() else { return Poll::Pending };
-            let (name, value) = header.write(&digest);
-            if parts.headers.try_insert(name, value).is_err() {
-                let rule = "there is no room for a digest header: http allows 32768 headers";
-                return Poll::Ready(Err(Error::new(ErrorKind::TooManyHeaders, rule).into()));
-            }
+            header.set(&digest, &mut parts.headers)?;
             let future = service.call(Request::from_parts(parts, body));
             kind.set(Kind::Sent { future });
         }

@@ -64,6 +64,10 @@ impl<'a> Field<'a> {
     }
 }
 
+/// What to do about a request that names no host.
+pub(crate) const NAME_THE_HOST: &str =
+    "give it an absolute URI (to a client of tonic by with_origin) or a host header";
+
 /// The longest text that `http` takes for a URI, in bytes.
 pub(crate) const MAX_URI_LEN: usize = 65_534;
 

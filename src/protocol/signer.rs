@@ -3,14 +3,15 @@
 use super::canonical::rules::Form;
 use super::dialect::Dialect;
 use super::key::Credentials;
-use super::request::{Change, Head, ProtocolHeaders, RequestRef};
+use super::request::{Change, Head, NAME_THE_HOST, ProtocolHeaders, RequestRef};
+use super::scheme::ambiguity::Ambiguities;
 use super::scheme::coverage::{self, List};
 use super::scheme::presigned::Presigned;
 use super::scheme::strict::Strict;
 use super::scheme::terms::Terms;
 use super::scheme::{Covers, Facts, Family, Scheme, authorization};
 use crate::error::{Error, ErrorKind};
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use std::time::SystemTime;
 
@@ -171,12 +172,33 @@ impl Signer {
         let set = self.set(now, nonce);
         let authorization = self.look(request, &set, |head, terms, form, query| {
             let found = self.strict.check(head, terms, Some(query))?;
+            self.check_host(terms)?;
             let (tag, written) = terms.sign(head, form, self.credentials.key().keyed());
             self.strict.judge(found | written, form.refuses)?;
             let id = self.credentials.access_key_id();
             Ok(authorization::write(self.scheme, id, terms.listed(), &tag))
         })?;
         Ok(SignatureHeaders { set, authorization })
+    }
+
+    /// Whether the host is known, under a scheme that signs it. What sends a request may add it
+    /// afterwards, unsigned.
+    fn check_host(&self, terms: &Terms<'_>) -> Result<(), Error> {
+        let Strict { required, ambiguity } = &self.strict;
+        let unsigned = Ambiguities::UNSIGNED_HEADER;
+        let is_fine = matches!(self.scheme.facts().covers, Covers::Names { .. })
+            || terms.listed().iter().any(|each| *each.name == HOST)
+            || required.exempt.contains(&HOST)
+            || ambiguity.judge(unsigned, unsigned).is_ok();
+        if is_fine {
+            return Ok(());
+        }
+        let rule = format!(
+            "the request is not signed: it names no host, which the scheme {} signs: \
+             {NAME_THE_HOST}, or exempt the host by with_insecure_unsigned_header",
+            self.scheme
+        );
+        Err(Error::new(ErrorKind::Ambiguous, rule))
     }
 
     /// The headers that are signed with a request.

@@ -17,9 +17,9 @@ use crate::protocol::{Credentials, Signer};
 /// that: see [`release`](crate::release) for where that matters.
 #[derive(Clone, Debug)]
 pub struct SignLayer<P = Credentials, C = SystemClock> {
-    pub(super) signer: Signer<P>,
-    pub(super) origins: Origins,
-    pub(super) clock: C,
+    pub(crate) signer: Signer<P>,
+    pub(crate) origins: Origins,
+    pub(crate) clock: C,
 }
 
 impl<P> SignLayer<P> {

@@ -3,7 +3,7 @@
 //! ```
 //! use http::{Request, Response};
 //! use std::convert::Infallible;
-//! use tower::{Layer, Service, ServiceExt, service_fn};
+//! use tower::{Layer, ServiceExt, service_fn};
 //! use tower_fc::{Credentials, SignLayer};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -15,13 +15,15 @@
 //!     Ok::<_, Infallible>(Response::new(()))
 //! });
 //! let credentials = Credentials::new("id", "secret")?;
-//! let mut client = SignLayer::for_origins(credentials, ["https://demo.example"])?.layer(client);
+//! let client = SignLayer::for_origins(credentials, ["https://demo.example"])?.layer(client);
 //!
 //! let request = Request::get("https://demo.example/hello").body(String::new())?;
-//! assert_eq!(client.ready().await?.call(request).await?.status(), 200);
+//! assert_eq!(client.oneshot(request).await?.status(), 200);
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`adapters`](crate::adapters) shows it in hyper, reqwest, tonic and tungstenite.
 
 mod awaiting;
 mod error;

@@ -25,9 +25,15 @@ impl Signer {
     ///
     /// Under the `ACS3` schemes the payload line is what `x-acs-content-sha256` says,
     /// and empty without that header, as in the documented samples for HTTP triggers.
-    /// Without a `host` header, what HTTP clients make of the URI's authority is signed.
+    /// Without a `host` header, what HTTP clients make of the URI's authority is signed; a
+    /// request with neither is an error, since a host that is added later would go unsigned
+    /// (tonic's channel adds one: set it by `with_origin`). The documented samples sign none:
+    /// [`with_insecure_unsigned_header`](Signer::with_insecure_unsigned_header) of `host` does as
+    /// they do.
     ///
     /// # Errors
+    /// [`ErrorKind::Ambiguous`] for what [strictness](crate::Verifier#strict) refuses, and for a
+    /// host that would go unsigned; [`ErrorKind::InvalidUri`] for a target that no client sends;
     /// [`ErrorKind::TooManyHeaders`] when the request has no room for the headers, which
     /// is far beyond what goes over any wire; [`ErrorKind::NoRandomness`] when there is to be
     /// a nonce, and the system has no random numbers. The request is left as it was.

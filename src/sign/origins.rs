@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind};
 use crate::headers::OF_CREDENTIALS;
 use crate::protocol::host::{Host, default_port};
-use crate::protocol::request::RequestRef;
+use crate::protocol::request::{NAME_THE_HOST, RequestRef};
 use crate::protocol::scheme::authorization::scheme_of;
 use http::Uri;
 use http::header::{AUTHORIZATION, HOST, HeaderMap};
@@ -46,7 +46,7 @@ impl Origins {
             (Some(authority), _) => authority.as_str().as_bytes(),
             (None, Some(host)) => host.as_bytes(),
             (None, None) => {
-                let rule = "the request names no origin: it has neither an authority nor a host";
+                let rule = format!("the request names no origin: {NAME_THE_HOST}");
                 return Err(Error::new(ErrorKind::InvalidUri, rule));
             }
         };

@@ -95,7 +95,7 @@ fn a_security_token_that_belongs_to_a_key_has_to_be_there() {
     ] {
         for scheme in HEADER_SCHEMES {
             let signer = Signer::new(credentials.clone()).with_scheme(scheme).unwrap();
-            let request = signed_by(&signer, get("/"), at(0));
+            let request = signed_by(&signer, get("https://demo.example/"), at(0));
             assert_eq!(outcome(&bound, &request, at(0)), expected, "{scheme}, {name}");
             // A key that is bound to none takes any, signed as it is.
             assert_eq!(outcome(&common::keys(), &request, at(0)), None, "{scheme}, {name}");
@@ -144,10 +144,11 @@ fn an_unknown_access_key_costs_an_hmac_too() {
                     presigned(get("/a"), credentials, 3_600)
                 } else {
                     let signer = Signer::new(credentials).with_scheme(scheme).unwrap();
-                    signed_by(&signer, get("/a"), at(0))
+                    signed_by(&signer, get("https://demo.example/a"), at(0))
                 };
                 let query = request.uri().query().unwrap_or_default();
-                *request.uri_mut() = format!("{target}?{query}").parse().unwrap();
+                *request.uri_mut() =
+                    format!("https://demo.example{target}?{query}").parse().unwrap();
                 verifier.verify_request_at(&request, at(0)).unwrap_err().kind()
             };
             let expected = match unknown {

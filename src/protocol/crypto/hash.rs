@@ -60,6 +60,13 @@ impl Hash {
         }
     }
 
+    /// The digest of these bytes.
+    pub(crate) fn of(algorithm: Algorithm, bytes: &[u8]) -> Tag {
+        let mut hash = Self::new(algorithm);
+        hash.update(bytes);
+        hash.finish()
+    }
+
     /// The digest of everything written.
     pub(crate) fn finish(self) -> Tag {
         match self {
