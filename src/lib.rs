@@ -35,3 +35,8 @@ pub use protocol::verifier::{
 pub use protocol::{key::Credentials, presigner::Presigner, scheme::Scheme, signer::Signer};
 #[doc(inline)]
 pub use {keys::static_keys::StaticKeys, sign::layer::SignLayer, verify::layer::VerifyLayer};
+
+/// What the README in Chinese shows, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.zh-CN.md")]
+struct ReadmeInChinese;

@@ -96,6 +96,6 @@ async fn main() -> Result<(), BoxError> {
     println!("listening on {base}\n\ntry\n    curl {base}/\n    curl -i {base}/api/me");
     println!("    export ALIBABA_CLOUD_ACCESS_KEY_ID=LTAI5tAcme");
     println!("    export ALIBABA_CLOUD_ACCESS_KEY_SECRET=secret-of-acme");
-    println!("    cargo run --example fcurl -- {base}/api/me");
+    println!("    cargo run -p fcurl -- {base}/api/me");
     Ok(axum::serve(listener, app(keys()?)?).await?)
 }
