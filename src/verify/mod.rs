@@ -179,7 +179,7 @@ mod service;
 #[cfg(feature = "jwt")]
 mod verdict;
 
-pub use crate::protocol::verifier::other::OtherScheme;
+pub use crate::protocol::others::OtherScheme;
 pub use awaiting::{AsyncVerify, AsyncVerifyLayer};
 pub use layer::Mode;
 pub use service::Verify;
