@@ -1,4 +1,4 @@
-//! Testing handlers and services behind [`VerifyLayer`](crate::VerifyLayer), in memory.
+//! Testing handlers and services behind [`VerifyLayer`], in memory.
 //!
 //! [`TestKey`] is an access key for tests. It signs requests, verifies them, and gives a
 //! [`VerifiedCaller`] to whoever needs no more. Its time stands still. Each test below is one of a

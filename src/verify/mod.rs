@@ -136,7 +136,7 @@
 //! [`VerifyLayer::with_exemption`](crate::VerifyLayer::with_exemption). In the extensions of what
 //! passes is
 //!
-//! | | a [`VerifiedCaller`](crate::VerifiedCaller) | an [`OtherScheme`] |
+//! | | a [`VerifiedCaller`] | an [`OtherScheme`] |
 //! |---|---|---|
 //! | signed | yes | no |
 //! | of another scheme that was named: *nothing was verified* | no | yes |
