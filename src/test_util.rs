@@ -1,4 +1,4 @@
-//! Testing handlers and services behind [`VerifyLayer`](crate::VerifyLayer), in memory.
+//! Testing handlers and services behind [`VerifyLayer`], in memory.
 //!
 //! [`TestKey`] is an access key for tests. It signs requests, verifies them, and gives a
 //! [`VerifiedCaller`] to whoever needs no more. Its time stands still. Each test below is one of a
@@ -131,10 +131,11 @@
 use crate::clock::{Clock, FixedClock, SystemClock};
 use crate::error::{BoxError, Error};
 use crate::keys::VerifyingKey;
+use crate::keys::static_keys::StaticKeys;
 use crate::protocol::verifier::caller::with_caller;
 use crate::protocol::{Credentials, Scheme, Schemes, Signer, VerifiedCaller, Verifier};
 use crate::response::FcResponse;
-use crate::{StaticKeys, VerifyLayer};
+use crate::verify::layer::VerifyLayer;
 use http::Request;
 use std::time::SystemTime;
 

@@ -52,7 +52,7 @@
 //! A refusal has a body of its own, so that the responses of a [`VerifyLayer`](crate::VerifyLayer)
 //! are of another type than those of the service inside. `Router::layer` does not mind. Where it
 //! matters, make them axum's: with `option_layer`, which wants both to be the same, and with
-//! [`axum::serve`](::axum::serve) for a layer around a whole router.
+//! `axum::serve` for a layer around a whole router.
 //!
 //! ```
 //! use axum::{Router, body::Body, http::Method, response::IntoResponse, routing::get};

@@ -11,6 +11,7 @@ pub(crate) mod dialect;
 pub(crate) mod external;
 pub(crate) mod host;
 pub(crate) mod key;
+pub(crate) mod others;
 pub(crate) mod presigner;
 pub(crate) mod request;
 pub(crate) mod scheme;

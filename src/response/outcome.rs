@@ -1,5 +1,5 @@
 use super::{RejectionResponse, answer};
-use crate::protocol::verifier::other::OtherScheme;
+use crate::protocol::others::OtherScheme;
 use crate::protocol::{Rejection, VerifiedCaller};
 use bytes::Bytes;
 use http::Response;

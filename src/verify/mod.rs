@@ -136,7 +136,7 @@
 //! [`VerifyLayer::with_exemption`](crate::VerifyLayer::with_exemption). In the extensions of what
 //! passes is
 //!
-//! | | a [`VerifiedCaller`](crate::VerifiedCaller) | an [`OtherScheme`] |
+//! | | a [`VerifiedCaller`] | an [`OtherScheme`] |
 //! |---|---|---|
 //! | signed | yes | no |
 //! | of another scheme that was named: *nothing was verified* | no | yes |
@@ -179,7 +179,7 @@ mod service;
 #[cfg(feature = "jwt")]
 mod verdict;
 
-pub use crate::protocol::verifier::other::OtherScheme;
+pub use crate::protocol::others::OtherScheme;
 pub use awaiting::{AsyncVerify, AsyncVerifyLayer};
 pub use layer::Mode;
 pub use service::Verify;

@@ -197,7 +197,7 @@ async fn a_token_is_an_extractor_of_axum() {
     let free = layer().with_paths(Paths::all_but(["/required"]).unwrap());
     let free = routes().layer(free.with_rejection_response(teapot));
     let verify = crate::common::verify_layer().with_rejection_response(teapot);
-    let either = SignatureOrJwtLayer::new(verify, layer());
+    let either = SignatureOrJwtLayer::new(verify, layer()).unwrap();
     let either = routes().layer(either);
     let signed = Request::get("/required").body(axum::body::Body::empty()).unwrap();
     let signed = crate::common::signed(signed);

@@ -2,11 +2,11 @@
 
 use super::credentials::Claim;
 use super::decide::Match;
-use super::other::OtherScheme;
 use super::rejection::{Rejection, RejectionKind};
 use super::time::Time;
 use crate::protocol::crypto::tag::Tag;
 use crate::protocol::dialect::Dialect;
+use crate::protocol::others::OtherScheme;
 use crate::protocol::request::Head;
 use crate::protocol::scheme::coverage;
 use crate::protocol::scheme::{
@@ -215,8 +215,9 @@ impl VerifiedCaller {
     /// neither is a `host` that is not that of the
     /// [external base](crate::Verifier::with_external_base).
     pub fn covers_header(&self, name: &HeaderName) -> bool {
-        !self.left_out.contains(&name.as_str())
-            && !(self.is_renamed && *name == HOST)
+        let is_read =
+            !self.left_out.contains(&name.as_str()) && (!self.is_renamed || *name != HOST);
+        is_read
             && self.scheme.covers(name.as_str(), |name| {
                 let list = self.texts.signed_headers().unwrap_or_default();
                 list.as_bytes().split(|byte| *byte == b';').any(|listed| listed == name.as_bytes())

@@ -7,9 +7,10 @@ use crate::headers::{OF_CREDENTIALS, QUERY_ACCESS_KEY_ID, QUERY_EXPIRES, QUERY_S
 use crate::protocol::crypto::tag::Tag;
 use crate::protocol::date::{from_unix, to_unix};
 use crate::protocol::key::{KeyStoreError, access_key_id};
+use crate::protocol::others::Others;
 use crate::protocol::request::{Fault, Field, Head, trim};
 use crate::protocol::scheme::ambiguity::Ambiguities;
-use crate::protocol::scheme::authorization::{Authorization, Unreadable};
+use crate::protocol::scheme::authorization::{Authorization, Unreadable, scheme_of};
 use crate::protocol::scheme::coverage::{self, List};
 use crate::protocol::scheme::presigned::Presigned;
 use crate::protocol::scheme::terms::Terms;
@@ -148,11 +149,27 @@ pub(crate) fn check_target(head: &Head<'_>) -> Result<(), Rejection> {
     }
 }
 
-/// Something of credentials that a request has beside its `Authorization` header.
-pub(crate) fn remains(head: &Head<'_>) -> Option<&'static str> {
-    beside(head, &Presigned::read(head.query()))
+/// What becomes of a request that is refused, if its credentials are of a scheme that is left to
+/// others: it is refused as such, or for what it has of ours besides.
+#[cold] // Keeps it out of the way of requests that are signed.
+pub(crate) fn left_to(others: &Others, head: &Head<'_>, rejection: Rejection) -> Rejection {
+    let value = head.authorization.text();
+    let is_unknown = rejection.kind() == RejectionKind::UnsupportedScheme;
+    let Some(other) = others.named(value).filter(|_| is_unknown) else { return rejection };
+    // A proxy may have joined two headers.
+    let is_ours = |part: &[u8]| scheme_of(part.trim_ascii()).is_some();
+    let joined = value.split(|byte| *byte == b',').any(is_ours).then_some("a signature");
+    match joined.or_else(|| beside(head, &Presigned::read(head.query()))) {
+        None => Rejection::other(other.clone()),
+        Some(ours) => {
+            let message =
+                format!("there is {ours} beside credentials of scheme '{}'", other.name());
+            Rejection::new(RejectionKind::ConflictingCredentials, message)
+        }
+    }
 }
 
+/// Something of credentials that a request has beside an `Authorization` header.
 fn beside(head: &Head<'_>, query: &Presigned<'_>) -> Option<&'static str> {
     let header = OF_CREDENTIALS.iter().find(|name| head.protocol(name).value.is_some());
     header.map(|name| name.as_str()).or(query.any())

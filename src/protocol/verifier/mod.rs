@@ -4,7 +4,6 @@ pub(crate) mod caller;
 pub(crate) mod credentials;
 mod decide;
 pub(crate) mod limits;
-pub(crate) mod other;
 pub(crate) mod rejection;
 pub(crate) mod time;
 
@@ -12,6 +11,7 @@ use super::dialect::Dialects;
 use super::external::Base;
 use super::host::Hosts;
 use super::key::{KeyStore, VerifyingKey};
+use super::others::Others;
 use super::request::{Head, ProtocolHeaders, Readings, RequestRef};
 use super::scheme::Schemes;
 use super::scheme::ambiguity::Ambiguity;
@@ -20,13 +20,12 @@ use super::scheme::strict::Strict;
 use crate::error::Error;
 use crate::headers::OF_PLATFORM;
 use caller::VerifiedCaller;
-use credentials::{Claim, check_target};
+use credentials::{Claim, check_target, left_to};
 use decide::Forms;
 use http::header::HeaderName;
 use http::request::Parts;
 use http::{Request, Uri};
 use limits::Limits;
-use other::Others;
 use rejection::{Rejection, RejectionKind};
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -533,7 +532,7 @@ impl<K> Verifier<K> {
     ) -> Result<Claim<'a>, Rejection> {
         self.limits.check(head)?;
         let claim = Claim::read(head, self.schemes, list);
-        let mut claim = claim.map_err(|rejection| self.others.judge(head, rejection))?;
+        let mut claim = claim.map_err(|rejection| left_to(&self.others, head, rejection))?;
         let scheme = claim.scheme;
         if !self.hosts.contain(|| head.named_host()) {
             let message = "the request is not for a host that is accepted here";

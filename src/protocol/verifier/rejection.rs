@@ -1,7 +1,7 @@
 //! Refusals: what was wrong, and why.
 
-use super::other::OtherScheme;
 use crate::error::BoxError;
+use crate::protocol::others::OtherScheme;
 use crate::protocol::scheme::ambiguity::Ambiguity;
 use http::StatusCode;
 use std::borrow::Cow;

@@ -1,11 +1,7 @@
 //! Credentials of schemes that are somebody else's to check.
 
-use super::credentials::remains;
-use super::rejection::{Rejection, RejectionKind};
+use super::scheme::Scheme;
 use crate::error::{Error, ErrorKind};
-use crate::protocol::request::Head;
-use crate::protocol::scheme::Scheme;
-use crate::protocol::scheme::authorization::scheme_of;
 use std::fmt;
 use std::sync::Arc;
 
@@ -60,25 +56,10 @@ impl Others {
         names.into_iter().zip(1..).map(read).collect::<Result<_, _>>().map(Self)
     }
 
-    /// What becomes of a request that is refused for its scheme, if that is one of these.
-    #[cold] // Keeps it out of the way of requests that are signed.
-    pub(crate) fn judge(&self, head: &Head<'_>, rejection: Rejection) -> Rejection {
-        let value = head.authorization.text();
-        let name = value.split(|byte| *byte == b' ').next().unwrap_or_default();
-        let is_named = |other: &&OtherScheme| name.eq_ignore_ascii_case(other.0.as_bytes());
-        let other = self.0.iter().find(is_named);
-        let Some(other) = other.filter(|_| rejection.kind() == RejectionKind::UnsupportedScheme)
-        else {
-            return rejection;
-        };
-        // A proxy may have joined two headers.
-        let is_ours = |part: &[u8]| scheme_of(part.trim_ascii()).is_some();
-        let ours = value.split(|byte| *byte == b',').any(is_ours).then_some("a signature");
-        let Some(ours) = ours.or_else(|| remains(head)) else {
-            return Rejection::other(other.clone());
-        };
-        let message = format!("there is {ours} beside credentials of scheme '{}'", other.0);
-        Rejection::new(RejectionKind::ConflictingCredentials, message)
+    /// The one that the value of an `Authorization` header names, if it is of these.
+    pub(crate) fn named(&self, value: &[u8]) -> Option<&OtherScheme> {
+        let name = value.split(|byte| *byte == b' ').next()?;
+        self.0.iter().find(|other| name.eq_ignore_ascii_case(other.name().as_bytes()))
     }
 }
 
