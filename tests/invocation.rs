@@ -4,8 +4,6 @@
 
 mod common;
 
-#[path = "invocation/kill.rs"]
-mod kill;
 #[path = "invocation/layer.rs"]
 mod layer;
 #[path = "invocation/store.rs"]

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod client;
+mod durable;
 mod flags;
 mod function;
 mod gateway;
@@ -13,6 +14,7 @@ mod limits;
 mod process;
 mod signatures;
 mod streams;
+mod tasks;
 mod upgrades;
 
 use client::Over;
