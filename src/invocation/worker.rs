@@ -29,10 +29,10 @@ use tower_service::Service;
 /// A task runs at least once: if a process dies, another runs what it had, when its lease has
 /// ended. What a service is to do once, it tells by the `x-fc-request-id`, which stays the same.
 ///
-/// The function's failures and the platform's are told apart: an answer is the function's, and a
-/// failure if the [`RetryPolicy`] says so; an error of the service, a connection that breaks, a
-/// [`Rejection`] with 429, 500 or 503, or with
-/// [`FunctionUnreachable`](RejectionKind::FunctionUnreachable), is the platform's.
+/// The function's failures and the platform's are told apart ([table](super)): an answer is the
+/// function's, and a failure if the [`RetryPolicy`] says so; so is a panic, and running for too
+/// long. An error of the service, an answer that breaks off, a [`Rejection`] with 429, 500 or 503,
+/// or with [`FunctionUnreachable`](RejectionKind::FunctionUnreachable), is the platform's.
 pub struct Worker<T, S, C = SystemClock> {
     store: T,
     service: S,

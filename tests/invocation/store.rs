@@ -3,9 +3,10 @@
 use super::{enqueue, file, id, sqlite};
 use crate::common::at;
 use std::time::Duration;
+use tower::{Layer as _, ServiceExt as _};
 use tower_fc::error::ErrorKind;
 use tower_fc::invocation::sqlite::SqliteStore;
-use tower_fc::invocation::{Hold, InvocationStore, Settled, TaskState};
+use tower_fc::invocation::{Hold, InvocationLayer, InvocationStore, Settled, TaskId, TaskState};
 
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -164,6 +165,61 @@ async fn names_stay_taken_for_the_retention_time_and_no_longer() {
     enqueue(store.clone(), "a", None, 121).await;
 }
 
+#[tokio::test]
+async fn all_that_is_kept_no_longer_goes_however_much_it_is() {
+    let file = file();
+    let store = SqliteStore::open_with_retention(&file, Duration::from_secs(100)).unwrap();
+    let mut stopping = tokio::task::JoinSet::new();
+    for number in 0..2_500 {
+        let store = store.clone();
+        stopping.spawn(async move {
+            let name = format!("a{number}");
+            enqueue(store.clone(), &name, Some(60), 0).await;
+            store.stop(&id(&name), at(0)).await.unwrap();
+        });
+    }
+    stopping.join_all().await;
+    for _ in 0..3 {
+        store.take(at(101), 9, LEASE).await.unwrap();
+    }
+    assert!(store.list(None, 9).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_file_that_another_has_open_can_be_looked_into_and_its_tasks_stopped() {
+    let file = file();
+    assert!(SqliteStore::open_shared(&file).is_err(), "there is none");
+    let store = SqliteStore::open(&file).unwrap();
+    for name in ["runs", "waits"] {
+        enqueue(store.clone(), name, (name == "waits").then_some(60), 0).await;
+    }
+    let taken = store.take(at(0), 9, LEASE).await.unwrap().remove(0);
+    let other = SqliteStore::open_shared(&file).unwrap();
+    assert_eq!(other.list(None, 9).await.unwrap(), store.list(None, 9).await.unwrap());
+    assert_eq!(state(&other, "runs").await, Some(TaskState::Running));
+    assert_eq!(other.stop(&id("waits"), at(1)).await.unwrap(), Some(TaskState::Stopped));
+    assert_eq!(other.stop(&id("runs"), at(1)).await.unwrap(), Some(TaskState::Stopping));
+    drop(other);
+    assert_eq!(store.extend(&taken, at(50)).await.unwrap(), Hold::Stopping);
+    assert_eq!(state(&store, "waits").await, Some(TaskState::Stopped));
+}
+
+#[tokio::test]
+async fn a_task_without_a_name_is_looked_up_by_its_request_id() {
+    let store = sqlite();
+    let mut request = super::later("x", None);
+    request.headers_mut().remove("x-fc-async-task-id");
+    let inner = crate::common::services::unreachable();
+    let layer = InvocationLayer::new(store.clone());
+    let response = layer.layer(inner).oneshot(request).await.unwrap();
+    let request_id = response.headers()["x-fc-request-id"].to_str().unwrap();
+    let found = store.get(&request_id.parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(found.request_id, request_id);
+    for text in ["", "a.b", "a*", "a b", "é", &"a".repeat(129)] {
+        assert!(text.parse::<TaskId>().is_err(), "{text}");
+    }
+}
+
 #[test]
 fn what_is_no_file_of_tasks_is_not_touched() {
     let other = file();
@@ -174,4 +230,15 @@ fn what_is_no_file_of_tasks_is_not_touched() {
     let text = std::fs::read_to_string(&other).unwrap();
     assert_eq!(text, "these are notes, and no database at all");
     assert!(SqliteStore::open("/nowhere/at/all.sqlite").is_err());
+    // Nor one of another program, nor is a name taken for a setting.
+    let other = file();
+    let database = rusqlite::Connection::open(&other).unwrap();
+    database.execute_batch("CREATE TABLE notes (text)").unwrap();
+    let before = std::fs::read(&other).unwrap();
+    assert!(SqliteStore::open(&other).is_err());
+    assert!(SqliteStore::open_shared(&other).is_err());
+    assert_eq!(std::fs::read(&other).unwrap(), before);
+    let named = file().with_extension("sqlite?mode=memory");
+    let named = format!("file:{}", named.display());
+    assert!(SqliteStore::open(&named).is_err(), "there is no directory of this name");
 }
