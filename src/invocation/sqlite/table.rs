@@ -1,12 +1,15 @@
 //! The table of tasks, and what is asked of it.
 
 use crate::invocation::store::{Added, Hold, Settled};
-use crate::invocation::task::{StoredRequest, Taken, Task, TaskId, TaskState, TaskStatus, Tries};
+use crate::invocation::task::{
+    StoredRequest, Taken, Task, TaskId, TaskState, TaskStatus, Tries, from_millis as time,
+    to_millis as millis,
+};
 use bytes::Bytes;
 use rusqlite::{Connection, Error, OptionalExtension as _, Row, params};
 use std::cell::Cell;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 /// `wake` is when a task is to be taken next: when it is due, or when the lease of the worker
 /// that has it ends; there is none when it is over. Times are milliseconds after the epoch.
@@ -317,13 +320,8 @@ impl Due {
 
     /// The task for a worker, `None` if what is stored is none.
     fn take(self, now: SystemTime) -> Option<Taken> {
-        let Self { id, request_id, mut tries, .. } = self;
-        tries.taken += 1;
-        if self.state == Some(TaskState::Running) {
-            // Its lease has ended.
-            tries.of_platform += 1;
-            tries.platform_since.get_or_insert(now);
-        }
+        let Self { id, request_id, .. } = self;
+        let tries = self.tries.and_one_more(self.state == Some(TaskState::Running), now);
         let request = StoredRequest::read(&self.head?, Bytes::from(self.body?))?;
         let task = Task {
             id: TaskId::of_store(id),
@@ -332,7 +330,7 @@ impl Due {
             due_at: time(self.due),
             request,
         };
-        Some(Taken { task, lease: (self.lease + 1) as u64, tries })
+        Some(Taken { task, lease: (self.lease + 1) as u64, tries, receipt: "".into() })
     }
 }
 
@@ -349,14 +347,4 @@ fn status(row: &Row<'_>) -> Result<TaskStatus> {
         ended_at: row.get::<_, Option<i64>>(6)?.map(time),
         error: row.get(7)?,
     })
-}
-
-fn millis(time: SystemTime) -> i64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn time(millis: i64) -> SystemTime {
-    let since = Duration::from_millis(u64::try_from(millis).unwrap_or_default());
-    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
 }
