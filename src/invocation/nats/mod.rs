@@ -22,8 +22,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use stream::{PATIENCE, Published, TaskStream, unavailable};
-use tokio::time::sleep;
+use stream::{PATIENCE, PAUSE, Published, TaskStream, unavailable};
+use tokio::time::{sleep, timeout};
 
 /// Keeps tasks in a stream of NATS JetStream: for gateways and workers on many machines.
 ///
@@ -53,8 +53,6 @@ struct Shared {
     queue: Queue,
 }
 
-/// How long it is waited before something is tried again.
-const PAUSE: Duration = Duration::from_millis(50);
 /// How often what has changed meanwhile is read anew.
 const TRIES: u32 = 10;
 
@@ -201,8 +199,13 @@ impl NatsStore {
     /// Tells the server what becomes of what it gave. If that is lost it gives it again when the
     /// lease has ended, and then the state says what becomes of it.
     async fn tell(&self, receipt: &str, kind: AckKind) -> Result<(), StoreError> {
-        let told = self.shared.stream.client.publish(receipt.to_owned(), kind.into()).await;
-        told.map_err(unavailable)
+        let client = &self.shared.stream.client;
+        client.publish(receipt.to_owned(), kind.into()).await.map_err(unavailable)?;
+        // So it is on its way before this process may end.
+        match timeout(PATIENCE, client.flush()).await {
+            Ok(flushed) => flushed.map_err(unavailable),
+            Err(_) => Err(unavailable("no NATS server is connected")),
+        }
     }
 }
 

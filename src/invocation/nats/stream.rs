@@ -17,9 +17,12 @@ use bytes::Bytes;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::time::sleep;
 
 /// How long an answer may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+/// How long it is waited before something is tried or looked at again.
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) struct TaskStream {
     pub(super) client: Client,
@@ -118,6 +121,13 @@ impl TaskStream {
         self.client.statistics().connects.load(Ordering::SeqCst)
     }
 
+    /// Waits until the connection that there was is gone.
+    async fn disconnected(&self, connections: u64) {
+        while self.is_connected() && self.connections() == connections {
+            sleep(PAUSE).await;
+        }
+    }
+
     async fn look(&self) -> Result<(), StoreError> {
         if !self.is_connected() {
             return Err(StoreError::new("no NATS server is connected"));
@@ -169,13 +179,16 @@ impl TaskStream {
     ) -> Published {
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected.to_string());
         let message = PublishMessage::build().headers(headers).payload(payload);
-        let sent = self.context.send_publish(subject, message).await;
-        let error = match sent {
-            Ok(acknowledged) => match acknowledged.await {
+        let connections = self.connections();
+        let sent = async { self.context.send_publish(subject, message).await?.await };
+        let error = tokio::select! {
+            biased;
+            sent = sent => match sent {
                 Ok(acknowledged) => return Published::Stored(acknowledged.sequence),
                 Err(error) => error,
             },
-            Err(error) => error,
+            // The answer went with it.
+            () = self.disconnected(connections) => PublishErrorKind::BrokenPipe.into(),
         };
         let is_answer =
             std::error::Error::source(&error).is_some_and(|source| source.is::<jetstream::Error>());
