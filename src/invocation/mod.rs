@@ -73,6 +73,8 @@
 mod asked;
 mod destination;
 mod layer;
+#[cfg(feature = "async-nats")]
+pub mod nats;
 mod policy;
 mod service;
 #[cfg(feature = "async-sqlite")]
@@ -85,6 +87,6 @@ pub use destination::Destination;
 pub use layer::{DEFAULT_MAX_ASYNC_BODY_LEN, InvocationLayer};
 pub use policy::RetryPolicy;
 pub use service::{Invocation, InvocationFuture};
-pub use store::{Added, Hold, InvocationStore, Settled, StoreError};
+pub use store::{Added, DEFAULT_RETENTION, Hold, InvocationStore, Settled, StoreError};
 pub use task::{Taken, Task, TaskId, TaskState, TaskStatus, Tries};
 pub use worker::{Worker, WorkerEvent};

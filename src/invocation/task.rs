@@ -5,7 +5,7 @@ use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The name of a task, by which it is looked up, and of which there is one.
 ///
@@ -278,6 +278,8 @@ pub struct Taken {
     /// Whether the worker that had it before was lost: its lease ended, or its process.
     pub(crate) is_lost: bool,
     pub(crate) tries: Tries,
+    /// What the store has to be told of it by, empty where the lease is enough.
+    pub(crate) receipt: Box<str>,
 }
 
 impl Taken {
@@ -304,4 +306,29 @@ pub struct Tries {
     pub of_platform: u32,
     /// When the platform first failed, of these.
     pub platform_since: Option<SystemTime>,
+}
+
+impl Tries {
+    /// The same, with one that begins now. That the last worker was lost is a failure of the
+    /// platform.
+    pub(crate) fn and_one_more(mut self, was_lost: bool, now: SystemTime) -> Self {
+        self.taken += 1;
+        if was_lost {
+            self.of_platform += 1;
+            self.platform_since.get_or_insert(now);
+        }
+        self
+    }
+}
+
+/// Milliseconds after the epoch, as times are stored.
+pub(crate) fn to_millis(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The time that was stored.
+pub(crate) fn from_millis(millis: i64) -> SystemTime {
+    let since = Duration::from_millis(u64::try_from(millis).unwrap_or_default());
+    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
 }

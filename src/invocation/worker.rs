@@ -57,7 +57,7 @@ struct Settings {
 /// How often a worker looks for what has become due, at the least.
 const POLL: Duration = Duration::from_millis(250);
 /// How long it may take until a worker hears that a task is to stop.
-const BEAT: Duration = Duration::from_secs(2);
+const BEAT: Duration = Duration::from_secs(5);
 /// How long a worker waits for a store that cannot be read.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// How often a destination is tried, and how long each time.

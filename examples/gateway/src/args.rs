@@ -68,10 +68,14 @@ pub(crate) struct Args {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Asynchronous requests")]
 pub(crate) struct Later {
-    /// Where they are kept until they have run, sqlite:FILE. They are answered 202 once they are on
-    /// the disk, and run whatever dies. Without it they run at once.
+    /// Where they are kept until they have run, sqlite:FILE or nats://HOST:PORT[,HOST:PORT…]. They
+    /// are answered 202 once they are on the disk, and run whatever dies. Without it they run at
+    /// once.
     #[arg(long, value_name = "STORE")]
     pub(crate) store: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) nats: Nats,
 
     /// How many run at the same time.
     #[arg(long, value_name = "N", default_value = "100", requires = "store")]
@@ -107,14 +111,33 @@ pub(crate) struct Later {
     pub(crate) on_failure: Option<String>,
 }
 
+/// What a stream of NATS is.
+#[derive(clap::Args)]
+pub(crate) struct Nats {
+    /// The stream of NATS that has them.
+    #[arg(long, value_name = "NAME", default_value = "fc-tasks", requires = "store")]
+    pub(crate) nats_stream: String,
+
+    /// How many replicas the stream has, 3 to 5.
+    #[arg(long, value_name = "N", default_value = "3", requires = "store")]
+    pub(crate) nats_replicas: usize,
+
+    /// One replica will do: I vouch for `sync_interval: always` in the server's configuration.
+    #[arg(long, requires = "store", conflicts_with = "nats_replicas")]
+    pub(crate) nats_sync_always: bool,
+}
+
 /// What else can be done.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// Show asynchronous requests, one JSON object a line, also while a gateway runs them.
     Tasks {
-        /// Where they are, sqlite:FILE.
+        /// Where they are, as the gateway is told.
         #[arg(long, value_name = "STORE")]
         store: String,
+
+        #[command(flatten)]
+        nats: Nats,
 
         /// Stop those that are named.
         #[arg(long, requires = "ids")]

@@ -20,6 +20,7 @@ use std::error::Error as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use tasks::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower::layer::layer_fn;
@@ -58,8 +59,8 @@ fn about(flag: &str) -> impl Fn(BoxError) -> BoxError {
 }
 
 async fn run(args: Args) -> Result<(), BoxError> {
-    if let Some(Command::Tasks { store, stop, ids }) = &args.command {
-        return tasks::show(store, ids, *stop).await;
+    if let Some(Command::Tasks { store, nats, stop, ids }) = &args.command {
+        return tasks::show(store, nats, ids, *stop).await;
     }
     let upstream = Upstream::new(args.upstream.as_deref().unwrap_or_default(), args.grpc_timeout);
     let upstream = upstream.map_err(about("--upstream"))?;
@@ -79,16 +80,26 @@ async fn run(args: Args) -> Result<(), BoxError> {
     if let Some(file) = &args.cors {
         trigger = trigger.with_cors(cors(file).map_err(about("--cors"))?);
     }
-    let store = tasks::open(&args.later)?;
+    let store = tasks::open(&args.later).await?;
+    let (end, mut told) = watch::channel(());
     let worker = match &store {
         Some(store) => {
-            Some(tasks::worker(store.clone(), trigger.function(upstream.clone()), &args.later)?)
+            let shutdown = async move {
+                // An error is that nobody can tell any more.
+                let _ = told.changed().await;
+            };
+            let function = trigger.function(upstream.clone());
+            Some(tasks::worker(store, function, &args.later, shutdown)?)
         }
         None => None,
     };
     let max_len = args.later.max_async_body;
     let trigger = trigger.with_invocation(layer_fn(move |inner| match &store {
-        Some(store) => {
+        Some(Store::Sqlite(store)) => {
+            let layer = InvocationLayer::new(store.clone()).with_max_body_len(max_len);
+            boxed(layer.layer(inner))
+        }
+        Some(Store::Nats(store)) => {
             let layer = InvocationLayer::new(store.clone()).with_max_body_len(max_len);
             boxed(layer.layer(inner))
         }
@@ -106,13 +117,7 @@ async fn run(args: Args) -> Result<(), BoxError> {
     let mut out = std::io::stdout();
     writeln!(out, "listening on http://{}", listener.local_addr()?)?;
     out.flush()?;
-    let (end, mut told) = watch::channel(());
-    let worker = worker.map(|worker| {
-        tokio::spawn(worker.run(async move {
-            // An error is that nobody can tell any more.
-            let _ = told.changed().await;
-        }))
-    });
+    let worker = worker.map(tokio::spawn);
     serve::serve(listener, trigger, async move {
         ended.await;
         drop(end);

@@ -1,36 +1,86 @@
 //! Asynchronous requests: where they are kept, who runs them, and how they are shown.
 
 use crate::about;
-use crate::args::Later;
+use crate::args::{Later, Nats};
 use bytes::Bytes;
-use http::Uri;
+use http::{Request, Response, Uri};
+use http_body::Body;
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use std::io::Write;
-use std::sync::Mutex;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
-use tower_fc::error::BoxError;
+use tower::Service;
+use tower_fc::error::{BoxError, Error};
+use tower_fc::invocation::nats::{NatsSettings, NatsStore};
 use tower_fc::invocation::sqlite::SqliteStore;
 use tower_fc::invocation::{
-    Destination, InvocationStore, RetryPolicy, TaskId, TaskStatus, Worker, WorkerEvent,
+    DEFAULT_RETENTION, Destination, InvocationStore, RetryPolicy, TaskId, TaskStatus, Worker,
+    WorkerEvent,
 };
 
+/// Where they are kept.
+pub(crate) enum Store {
+    Sqlite(SqliteStore),
+    Nats(NatsStore),
+}
+
 /// The store that is asked for.
-pub(crate) fn open(later: &Later) -> Result<Option<SqliteStore>, BoxError> {
+pub(crate) async fn open(later: &Later) -> Result<Option<Store>, BoxError> {
     let Some(store) = &later.store else { return Ok(None) };
     let retention = Duration::from_secs(later.retention);
-    let store = file(store).and_then(|file| Ok(SqliteStore::open_with_retention(file, retention)?));
-    store.map(Some).map_err(about("--store"))
+    let opened = match file(store) {
+        Some(file) => SqliteStore::open_with_retention(file, retention).map(Store::Sqlite),
+        None => return connect(store, &later.nats, retention).await.map(Some),
+    };
+    opened.map(Some).map_err(|error| about("--store")(error.into()))
 }
 
-fn file(store: &str) -> Result<&str, BoxError> {
-    let file = store.strip_prefix("sqlite:").filter(|file| !file.is_empty());
-    file.ok_or_else(|| "must be of the form sqlite:FILE".into())
+fn file(store: &str) -> Option<&str> {
+    store.strip_prefix("sqlite:").filter(|file| !file.is_empty())
 }
 
-/// Who runs what is stored.
-pub(crate) fn worker<T: InvocationStore, S>(
+async fn connect(store: &str, nats: &Nats, retention: Duration) -> Result<Store, BoxError> {
+    if !store.starts_with("nats://") {
+        return Err("--store: must be of the form sqlite:FILE or nats://HOST:PORT".into());
+    }
+    let named = |flag: &'static str| move |error: Error| about(flag)(error.into());
+    let settings = NatsSettings::new(&nats.nats_stream).map_err(named("--nats-stream"))?;
+    let settings = settings.with_retention(retention).map_err(named("--retention"))?;
+    let settings = match nats.nats_sync_always {
+        true => settings.with_vouched_sync_always(),
+        false => settings.with_replicas(nats.nats_replicas).map_err(named("--nats-replicas"))?,
+    };
+    Ok(Store::Nats(NatsStore::connect(store, settings).await.map_err(named("--store"))?))
+}
+
+/// Runs what is stored, until `shutdown`.
+pub(crate) fn worker<S, B>(
+    store: &Store,
+    function: S,
+    later: &Later,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<Running, BoxError>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error: Into<BoxError>, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    Ok(match store {
+        Store::Sqlite(store) => Box::pin(set_up(store.clone(), function, later)?.run(shutdown)),
+        Store::Nats(store) => Box::pin(set_up(store.clone(), function, later)?.run(shutdown)),
+    })
+}
+
+/// A worker that runs.
+pub(crate) type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+fn set_up<T: InvocationStore, S>(
     store: T,
     function: S,
     later: &Later,
@@ -71,14 +121,14 @@ fn observer() -> impl Fn(WorkerEvent<'_>) + Send + Sync {
     move |event| match event {
         WorkerEvent::Store(error) => {
             let error = error.to_string();
-            let mut said = said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
             if said.as_ref() != Some(&error) {
                 eprintln!("fc-gateway: --store: {error}");
                 *said = Some(error);
             }
         }
         WorkerEvent::Taken(_) => {
-            let mut said = said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
             if said.take().is_some() {
                 eprintln!("fc-gateway: --store: tasks are stored again");
             }
@@ -91,10 +141,24 @@ fn observer() -> impl Fn(WorkerEvent<'_>) + Send + Sync {
 }
 
 /// Prints tasks: those of these ids, or all. Stops them first if that is asked for.
-pub(crate) async fn show(store: &str, ids: &[String], stop: bool) -> Result<(), BoxError> {
-    let store = file(store).and_then(|file| Ok(SqliteStore::open_shared(file)?));
-    let store = store.map_err(about("--store"))?;
-    let mut out = std::io::stdout().lock();
+pub(crate) async fn show(
+    store: &str,
+    nats: &Nats,
+    ids: &[String],
+    stop: bool,
+) -> Result<(), BoxError> {
+    let Some(file) = file(store) else {
+        return match connect(store, nats, DEFAULT_RETENTION).await? {
+            Store::Nats(store) => show_of(&store, ids, stop).await,
+            Store::Sqlite(store) => show_of(&store, ids, stop).await,
+        };
+    };
+    let store = SqliteStore::open_shared(file).map_err(|error| about("--store")(error.into()))?;
+    show_of(&store, ids, stop).await
+}
+
+async fn show_of(store: &impl InvocationStore, ids: &[String], stop: bool) -> Result<(), BoxError> {
+    let mut out = std::io::stdout();
     if ids.is_empty() {
         let mut after: Option<TaskId> = None;
         loop {

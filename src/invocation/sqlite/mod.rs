@@ -5,6 +5,7 @@ mod place;
 mod table;
 mod writer;
 
+pub use super::store::DEFAULT_RETENTION;
 use super::store::{Added, Hold, InvocationStore, Settled, StoreError};
 use super::task::{Taken, Task, TaskId, TaskState, TaskStatus};
 use crate::error::{Error, ErrorKind};
@@ -18,9 +19,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, oneshot};
 use writer::{Operation, Reply};
-
-/// How long the name of a task stays taken when it is over: 7 days.
-pub const DEFAULT_RETENTION: Duration = Duration::from_secs(7 * 86_400);
 
 /// Keeps tasks in one SQLite file: for a gateway on one machine.
 ///

@@ -1,12 +1,15 @@
 //! The table of tasks, and what is asked of it.
 
 use crate::invocation::store::{Added, Hold, Settled};
-use crate::invocation::task::{StoredRequest, Taken, Task, TaskId, TaskState, TaskStatus, Tries};
+use crate::invocation::task::{
+    StoredRequest, Taken, Task, TaskId, TaskState, TaskStatus, Tries, from_millis as time,
+    to_millis as millis,
+};
 use bytes::Bytes;
 use rusqlite::{Connection, Error, OpenFlags, OptionalExtension as _, Row, params};
 use std::cell::Cell;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 /// `wake` is when a task is to be taken next: when it is due, or when the lease of the worker
 /// that has it ends; there is none when it is over, and it is [`LOST`] when the process died that
@@ -48,10 +51,10 @@ const PURGE_EVERY: Duration = Duration::from_secs(10);
 const PURGE_AT_ONCE: u32 = 1_000;
 
 /// Names come in no order, so each one that is added is another page of their index: enough
-/// memory for those of a million tasks, and a log that takes many before they are sorted into
-/// the file.
+/// memory for those of a million tasks, and a log that takes so many (256 MB) before they are
+/// sorted into the file that most pages are written there once for several of them.
 const CACHE_KIB: u32 = 128 * 1024;
-const CHECKPOINT_PAGES: u32 = 16 * 1024;
+const CHECKPOINT_PAGES: u32 = 64 * 1024;
 
 /// How files are opened: names are names of files, and none is made.
 pub(super) fn flags() -> OpenFlags {
@@ -345,14 +348,10 @@ impl Due {
 
     /// The task for a worker, `None` if what is stored is none.
     fn take(self, now: SystemTime) -> Option<Taken> {
-        let Self { id, request_id, mut tries, .. } = self;
-        tries.taken += 1;
+        let Self { id, request_id, .. } = self;
         // Its lease has ended, or its process.
         let is_lost = self.state == Some(TaskState::Running) || self.wake == LOST;
-        if is_lost {
-            tries.of_platform += 1;
-            tries.platform_since.get_or_insert(now);
-        }
+        let tries = self.tries.and_one_more(is_lost, now);
         let request = StoredRequest::read(&self.head?, Bytes::from(self.body?))?;
         let task = Task {
             id: TaskId::of_store(id),
@@ -361,7 +360,8 @@ impl Due {
             due_at: time(self.due),
             request,
         };
-        Some(Taken { task, lease: (self.lease + 1) as u64, is_lost, tries })
+        let lease = (self.lease + 1) as u64;
+        Some(Taken { task, lease, is_lost, tries, receipt: "".into() })
     }
 }
 
@@ -378,14 +378,4 @@ fn status(row: &Row<'_>) -> Result<TaskStatus> {
         ended_at: row.get::<_, Option<i64>>(6)?.map(time),
         error: row.get(7)?,
     })
-}
-
-fn millis(time: SystemTime) -> i64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn time(millis: i64) -> SystemTime {
-    let since = Duration::from_millis(u64::try_from(millis).unwrap_or_default());
-    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
 }

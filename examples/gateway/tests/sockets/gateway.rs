@@ -67,6 +67,10 @@ impl Gateway {
         format!("http://{}{target}", self.address)
     }
 
+    pub fn port(&self) -> u16 {
+        self.address.rsplit_once(':').unwrap().1.parse().unwrap()
+    }
+
     /// The number of its process.
     pub fn id(&self) -> u32 {
         self.child.id()

@@ -11,6 +11,9 @@ mod function;
 mod gateway;
 mod headers;
 mod limits;
+#[path = "../../../../tests/invocation/load.rs"]
+#[allow(dead_code, reason = "shared with tests that need other things")]
+mod load;
 mod process;
 mod signatures;
 mod streams;
