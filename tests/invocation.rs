@@ -12,8 +12,6 @@ mod contract;
 mod kill;
 #[path = "invocation/layer.rs"]
 mod layer;
-#[path = "invocation/load.rs"]
-mod load;
 #[path = "invocation/store.rs"]
 mod store;
 #[path = "invocation/worker.rs"]

@@ -4,13 +4,20 @@
 //! `INVOCATION_KILLS` says how often, 3 times by default.
 
 use super::file;
-use super::load::{self, Answers};
-use http::StatusCode;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{Empty, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-use tower::Layer as _;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+use tower::{Layer as _, service_fn};
+use tower_fc::error::BoxError;
 use tower_fc::invocation::sqlite::SqliteStore;
 use tower_fc::invocation::{InvocationLayer, Worker};
 use tower_fc::trigger::HttpTrigger;
@@ -32,7 +39,16 @@ fn child() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let store = SqliteStore::open(&file).unwrap();
-        let function = load::function(&beside(&file, "-log"));
+        let log = std::fs::File::options().create(true).append(true).open(beside(&file, "-log"));
+        let log = Arc::new(log.unwrap());
+        let function = service_fn(move |request: Request<Full<Bytes>>| {
+            let log = Arc::clone(&log);
+            async move {
+                let line = format!("{} {}\n", request.uri().path(), millis());
+                (&*log).write_all(line.as_bytes())?;
+                Ok::<_, BoxError>(Response::new(Full::<Bytes>::default()))
+            }
+        });
         tokio::spawn(Worker::new(store.clone(), function).run(std::future::pending()));
         let trigger = HttpTrigger::anonymous().with_invocation(InvocationLayer::new(store));
         let trigger = trigger.layer(crate::common::services::unreachable());
@@ -96,7 +112,7 @@ fn a_task_is_on_the_disk_before_it_is_answered() {
     let (mut child, port) = start_under(command, &file, &file);
     let answers = Answers::default();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(load::send(port, vec![("a".to_owned(), 3_000)], 1, answers.clone()));
+    runtime.block_on(send(port, vec![("a".to_owned(), 3_000)], 1, answers.clone()));
     assert_eq!(answers.lock().unwrap()["a"].answer, Some(StatusCode::ACCEPTED));
     // The process is killed, and strace ends with it.
     let traced = Command::new("pkill").args(["-KILL", "-P", &child.id().to_string()]).status();
@@ -143,17 +159,17 @@ fn a_full_disk_is_answered_with_503_and_when_there_is_room_again_with_202() {
     let answers = Answers::default();
     let batch =
         |name: &str, count| (0..count).map(|at| (format!("{name}-{at}"), 0)).collect::<Vec<_>>();
-    runtime.block_on(load::send(port, batch("before", 50), 8, answers.clone()));
+    runtime.block_on(send(port, batch("before", 50), 8, answers.clone()));
     // All that is left is taken.
     let filler = disk.join("filler");
     let mut file = std::fs::File::create(&filler).unwrap();
     while file.write_all(&[0; 4096]).is_ok() {}
     drop(file);
-    runtime.block_on(load::send(port, batch("full", 200), 8, answers.clone()));
+    runtime.block_on(send(port, batch("full", 200), 8, answers.clone()));
     std::fs::remove_file(&filler).unwrap();
-    runtime.block_on(load::send(port, batch("after", 50), 8, answers.clone()));
+    runtime.block_on(send(port, batch("after", 50), 8, answers.clone()));
     std::thread::sleep(Duration::from_secs(3));
-    let runs = load::runs(&disk.join("tasks.sqlite-log"));
+    let runs = runs(&disk.join("tasks.sqlite"));
     child.kill().unwrap();
     println!("{:?}", child.wait().unwrap());
 
@@ -174,9 +190,65 @@ fn a_full_disk_is_answered_with_503_and_when_there_is_room_again_with_202() {
     }
 }
 
+/// What was asked for, and what the answer was, if there was one.
+struct Asked {
+    sent_at: u128,
+    delay: u64,
+    answer: Option<StatusCode>,
+}
+
+type Answers = Arc<Mutex<HashMap<String, Asked>>>;
+
+fn millis() -> u128 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis()
+}
+
+/// Sends requests of these names, some of which are to wait, by so many connections, as long as
+/// somebody answers.
+async fn send(port: u16, names: Vec<(String, u64)>, connections: usize, answers: Answers) {
+    // One that sends again by itself would not know what was answered first.
+    let client: Client<HttpConnector, Empty<Bytes>> =
+        Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build_http();
+    let names = Arc::new(Mutex::new(names));
+    let mut senders = tokio::task::JoinSet::new();
+    for _ in 0..connections {
+        let (client, names, answers) = (client.clone(), names.clone(), answers.clone());
+        senders.spawn(async move {
+            loop {
+                let next = names.lock().unwrap().pop();
+                let Some((name, delay)) = next else { break };
+                let mut request = Request::post(format!("http://127.0.0.1:{port}/{name}"))
+                    .header("x-fc-invocation-type", "Async")
+                    .header("x-fc-async-task-id", &name);
+                if delay > 0 {
+                    request = request.header("x-fc-async-delay", delay);
+                }
+                let sent_at = millis();
+                let sent = client.request(request.body(Empty::new()).unwrap()).await;
+                let answer = sent.ok().map(|response| response.status());
+                answers.lock().unwrap().insert(name, Asked { sent_at, delay, answer });
+                if answer.is_none() {
+                    break;
+                }
+            }
+        });
+    }
+    while senders.join_next().await.is_some() {}
+}
+
+/// When each task ran, as often as it did.
+fn runs(file: &Path) -> HashMap<String, Vec<u128>> {
+    let mut runs: HashMap<String, Vec<u128>> = HashMap::new();
+    for line in std::fs::read_to_string(beside(file, "-log")).unwrap_or_default().lines() {
+        let (path, time) = line.split_once(' ').unwrap();
+        runs.entry(path[1..].to_owned()).or_default().push(time.parse().unwrap());
+    }
+    runs
+}
+
 #[test]
 fn what_was_answered_202_runs_whenever_the_process_is_killed() {
-    let kills = load::kills();
+    let kills = std::env::var("INVOCATION_KILLS").map_or(3, |kills| kills.parse().unwrap());
     let file = file();
     let _ = std::fs::remove_file(beside(&file, "-log"));
     let answers = Answers::default();
@@ -187,12 +259,12 @@ fn what_was_answered_202_runs_whenever_the_process_is_killed() {
     let (mut child, mut port) = start(&file);
     let begun = Instant::now();
     let waiting = (0..10_000).map(|number| (format!("waiting-{number}"), 5 + number % 20));
-    runtime.block_on(load::send(port, waiting.collect(), 64, answers.clone()));
+    runtime.block_on(send(port, waiting.collect(), 64, answers.clone()));
     println!("10 000 tasks were accepted in {:?}", begun.elapsed());
 
     for round in 0..kills {
         let names = (0..100_000).map(|number| (format!("round-{round}-{number}"), number % 3));
-        let sending = runtime.spawn(load::send(port, names.collect(), 32, answers.clone()));
+        let sending = runtime.spawn(send(port, names.collect(), 32, answers.clone()));
         std::thread::sleep(Duration::from_millis(200 + random.below(1_500) as u64));
         child.kill().unwrap();
         child.wait().unwrap();
@@ -200,9 +272,40 @@ fn what_was_answered_202_runs_whenever_the_process_is_killed() {
         (child, port) = start(&file);
     }
 
-    let judged = load::judge(&beside(&file, "-log"), &answers, Duration::from_secs(120));
+    let answers = answers.lock().unwrap();
+    let accepted = |asked: &Asked| asked.answer == Some(StatusCode::ACCEPTED);
+    let all: Vec<_> = answers.iter().filter(|(_, asked)| accepted(asked)).collect();
+    let patience = Instant::now() + Duration::from_secs(120);
+    let runs = loop {
+        let runs = runs(&file);
+        if all.iter().all(|(name, _)| runs.contains_key(*name)) || Instant::now() > patience {
+            break runs;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    };
     child.kill().unwrap();
     child.wait().unwrap();
-    println!("{kills} kills: {judged}");
-    assert!(judged.accepted > 10_000, "{}", judged.accepted);
+
+    let lost: Vec<_> = all.iter().filter(|(name, _)| !runs.contains_key(*name)).collect();
+    assert!(lost.is_empty(), "{} of {} tasks did not run", lost.len(), all.len());
+    let (mut twice, mut unanswered) = (0, 0);
+    for (name, times) in &runs {
+        let asked = &answers[name];
+        match asked.answer {
+            Some(StatusCode::ACCEPTED) => {}
+            None => unanswered += 1,
+            Some(other) => panic!("{name} ran, and was answered {other}"),
+        }
+        let first = asked.sent_at + u128::from(asked.delay) * 1_000;
+        let early: Vec<_> = times.iter().filter(|time| **time < first).collect();
+        assert!(early.is_empty(), "{name} ran at {early:?}, before {first}");
+        twice += usize::from(times.len() > 1);
+    }
+    let other = answers.values().filter(|asked| asked.answer.is_some() && !accepted(asked)).count();
+    println!(
+        "{kills} kills: {} tasks were accepted and ran, {twice} of them more than once; \
+         {unanswered} ran whose answer was lost; {other} were answered otherwise",
+        all.len()
+    );
+    assert!(all.len() > 10_000, "{}", all.len());
 }

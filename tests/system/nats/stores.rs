@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub, reason = "a module of a test program, which has no public items")]
 
+use crate::MACHINE;
 use crate::asking::ask;
 use crate::contract::{self, Bed, contract};
 use crate::server::Server;
@@ -9,7 +10,7 @@ use crate::setup::named;
 use async_nats::jetstream;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use http::StatusCode;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tower_fc::error::{Error, ErrorKind};
 use tower_fc::invocation::nats::{NatsSettings, NatsStore};
@@ -50,13 +51,14 @@ impl Bed for Real {
 macro_rules! on_a_server {
     ($($test:ident,)*) => {
         pub fn contract() -> Vec<(&'static str, fn())> {
-            vec![$((stringify!($test), || run(contract::$test(Real::new()))),)*]
+            vec![$((stringify!($test), || run(async { contract::$test(Real::new()).await })),)*]
         }
     };
 }
 contract!(on_a_server);
 
 fn run(test: impl Future<Output = ()>) {
+    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.unwrap().block_on(test);
 }
