@@ -28,10 +28,10 @@ mod stores;
 
 use setup::needing;
 use std::process::ExitCode;
-use std::sync::RwLock;
+use tokio::sync::RwLock;
 
 /// Tests that count seconds share it; one that keeps the machine busy has it alone.
-static MACHINE: RwLock<()> = RwLock::new(());
+static MACHINE: RwLock<()> = RwLock::const_new(());
 
 fn main() -> ExitCode {
     if kills::is_worker() {

@@ -116,7 +116,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use stream::{PATIENCE, PAUSE, Published, TaskStream, unavailable};
+use stream::{PATIENCE, PAUSE, Published, TaskStream, not_connected, unavailable};
 use tokio::time::{sleep, timeout};
 
 /// Keeps tasks in a stream of NATS JetStream: for gateways and workers on many machines.
@@ -298,7 +298,7 @@ impl NatsStore {
         // So it is on its way before this process may end.
         match timeout(PATIENCE, client.flush()).await {
             Ok(flushed) => flushed.map_err(unavailable),
-            Err(_) => Err(unavailable("no NATS server is connected")),
+            Err(_) => Err(not_connected()),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::server::Server;
 use crate::setup::{self, named};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Runtime;
 use tower::{Layer as _, ServiceExt as _, service_fn};
@@ -136,7 +136,7 @@ fn prove(
     servers: &mut [Server],
     kill: impl Fn(&mut [Server], &mut Site, &mut Random),
 ) {
-    let _alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
+    let _alone = MACHINE.blocking_write();
     let runtime = Runtime::new().unwrap();
     let mut site = Site::new(name, servers);
     let mut random = Random::seeded();
@@ -211,7 +211,7 @@ fn what_was_answered_202_runs_whenever_a_node_of_three_is_killed() {
 
 #[tokio::main(flavor = "current_thread")]
 async fn what_a_worker_had_that_was_killed_is_taken_over_within_the_lease() {
-    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+    let _shared = MACHINE.read().await;
     let server = Server::by_default();
     let mut site = Site::new("lease", std::slice::from_ref(&server));
     let store = open(&site.url, 1).await;
@@ -240,7 +240,7 @@ async fn what_a_worker_had_that_was_killed_is_taken_over_within_the_lease() {
 
 #[tokio::main(flavor = "current_thread")]
 async fn what_no_worker_took_before_its_maximum_age_never_runs() {
-    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+    let _shared = MACHINE.read().await;
     let server = Server::by_default();
     let site = Site::new("age", std::slice::from_ref(&server));
     let store = open(&site.url, 1).await;

@@ -10,7 +10,7 @@ use crate::setup::named;
 use async_nats::jetstream;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use http::StatusCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tower_fc::error::{Error, ErrorKind};
 use tower_fc::invocation::nats::{NatsSettings, NatsStore};
@@ -51,14 +51,16 @@ impl Bed for Real {
 macro_rules! on_a_server {
     ($($test:ident,)*) => {
         pub fn contract() -> Vec<(&'static str, fn())> {
-            vec![$((stringify!($test), || run(async { contract::$test(Real::new()).await })),)*]
+            vec![$((stringify!($test), || run(async {
+                let _shared = MACHINE.read().await;
+                contract::$test(Real::new()).await;
+            })),)*]
         }
     };
 }
 contract!(on_a_server);
 
 fn run(test: impl Future<Output = ()>) {
-    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.unwrap().block_on(test);
 }
@@ -97,7 +99,8 @@ async fn a_stream_that_would_lose_tasks_is_refused_and_why() {
     let server = Server::synced();
     let client = async_nats::connect(server.url()).await.unwrap();
     let context = jetstream::new(client.clone());
-    let cases: [(&str, fn(&mut Config)); 11] = [
+    type Change = fn(&mut Config);
+    let cases: [(&str, Change); 11] = [
         ("storage", |config| config.storage = StorageType::Memory),
         ("retention", |config| config.retention = RetentionPolicy::Limits),
         ("retention", |config| config.retention = RetentionPolicy::Interest),
