@@ -12,9 +12,11 @@ mod asking;
 mod common;
 #[path = "../invocation/contract.rs"]
 mod contract;
+#[path = "nats/figures.rs"]
+mod figures;
 #[path = "nats/kills.rs"]
 mod kills;
-#[path = "../invocation/load.rs"]
+#[path = "nats/load.rs"]
 mod load;
 #[path = "nats/server.rs"]
 mod server;
@@ -26,12 +28,16 @@ mod stores;
 
 use setup::needing;
 use std::process::ExitCode;
+use tokio::sync::RwLock;
+
+/// Tests that count seconds share it; one that keeps the machine busy has it alone.
+static MACHINE: RwLock<()> = RwLock::const_new(());
 
 fn main() -> ExitCode {
     if kills::is_worker() {
         return kills::worker();
     }
-    let tests = stores::contract().into_iter().chain(stores::tests()).chain(kills::tests());
-    let tests = tests.flat_map(|test| needing(Some(&server::SERVER), [test]));
-    setup::run(tests)
+    let lists = [stores::contract(), stores::tests(), kills::tests(), figures::tests()];
+    let tests = lists.into_iter().flatten();
+    setup::run(tests.flat_map(|test| needing(Some(&server::SERVER), [test])))
 }

@@ -1,4 +1,98 @@
-//! Tasks in a stream of NATS JetStream.
+//! Tasks in a stream of NATS JetStream, for gateways and workers on many machines.
+//!
+//! ```no_run
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use std::convert::Infallible;
+//! use tower::{Layer, service_fn};
+//! use tower_fc::invocation::nats::{NatsSettings, NatsStore};
+//! use tower_fc::invocation::{InvocationLayer, Worker};
+//! use tower_fc::trigger::HttpTrigger;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let servers = "nats://a:4222,nats://b:4222,nats://c:4222";
+//! let settings = NatsSettings::new("pay")?
+//!     .with_alert(|error| eprintln!("the stream can be used: {}", error.is_none()));
+//! let store = NatsStore::connect(servers, settings).await?;
+//!
+//! // On some machines:
+//! let function = service_fn(async |_: Request<Full<Bytes>>| {
+//!     Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("paid")))
+//! });
+//! let trigger = HttpTrigger::anonymous();
+//! let gateway = trigger.with_invocation(InvocationLayer::new(store.clone())).layer(function);
+//! // On the same, or on others:
+//! tokio::spawn(Worker::new(store, function).run(std::future::pending()));
+//! # drop(gateway);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Servers
+//!
+//! Either three or more servers of version 2.12 or later are one cluster with JetStream:
+//!
+//! ```text
+//! server_name: a
+//! jetstream { store_dir: "/var/lib/nats" }
+//! cluster { name: fc, listen: "0.0.0.0:6222", routes: [nats-route://b:6222, nats-route://c:6222] }
+//! ```
+//!
+//! or a server has everything on its disk before it acknowledges it, for which somebody vouches by
+//! [`NatsSettings::with_vouched_sync_always`]:
+//!
+//! ```text
+//! jetstream { store_dir: "/var/lib/nats", sync_interval: always }
+//! ```
+//!
+//! Both can be had together. The stream is made when there is none; one that is there is looked
+//! at, and refused with the reasons if it keeps tasks in memory, drops old ones or has too few
+//! replicas. It is looked at again on each new connection and after each failure: tasks never go
+//! to what took its place.
+//!
+//! Requests are stored as they are, with headers and bodies, and what is put into the stream by
+//! others is run without any question. So it belongs into an account of its own, behind a password
+//! or a key and TLS. [`NatsStore::connect`] takes `nats://user:password@host:port` and
+//! `tls://…`; [`NatsStore::with_client`] takes whatever async-nats can connect by.
+//!
+//! # What is promised
+//!
+//! - What was answered 202 was acknowledged by a majority of the replicas, or by the disk. It runs
+//!   at least once, when servers, gateways and workers are killed, and one machine is lost. Three
+//!   replicas that lose their power at the same time can lose what the last two minutes brought,
+//!   if they do not sync always too (NATS documentation, "Persistent and consistent distributed
+//!   storage").
+//! - What was answered otherwise never runs. While no server can be reached, that is 503. A
+//!   request that was on its way when the connection broke is answered when it is known what
+//!   became of it, or not at all: a layer in front of the gateway that gives it up after a while
+//!   does not know either.
+//! - A name stays taken while its task waits, and when it is over for [`DEFAULT_RETENTION`]
+//!   (7 days) or as long as [`NatsSettings::with_retention`] says, across restarts.
+//! - The work of a worker that dies is another's when its lease ([`Worker::with_lease`], 30 s by
+//!   default) has ended.
+//! - A task is due by the server's clock and by the worker's: never before the later one.
+//!
+//! [`Worker::with_lease`]: super::Worker::with_lease
+//! [`DEFAULT_RETENTION`]: super::DEFAULT_RETENTION
+//!
+//! # What the engine does
+//!
+//! | what | how |
+//! |---|---|
+//! | one task of a name | one message for the subjects `STREAM.NAME.>`, with an expected last sequence of 0 |
+//! | a delay | a message schedule: `STREAM.NAME.later` becomes `STREAM.NAME.work` when it is due, a quarter of a second later at the most |
+//! | one worker for a task | one durable pull consumer, `workers`, of a work queue |
+//! | a lease | `ack_wait`, and "in progress" from a worker that goes on |
+//! | back-off, handing back | `NAK` with a delay; that it may be given earlier after a restart is seen by the state |
+//! | what has become of it | the last message of `STREAM.NAME.state`, each put on condition of the one before; the last of all has the retention time as its time to live |
+//!
+//! A task is three messages when it goes well: its request, that a worker has it, and what came of
+//! it; a delay is one more.
+//!
+//! # How much it takes
+//!
+//! FIGURES
 
 mod demands;
 mod message;
@@ -22,7 +116,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use stream::{PATIENCE, PAUSE, Published, TaskStream, unavailable};
+use stream::{PATIENCE, PAUSE, Published, TaskStream, not_connected, unavailable};
 use tokio::time::{sleep, timeout};
 
 /// Keeps tasks in a stream of NATS JetStream: for gateways and workers on many machines.
@@ -205,7 +299,7 @@ impl NatsStore {
         // So it is on its way before this process may end.
         match timeout(PATIENCE, client.flush()).await {
             Ok(flushed) => flushed.map_err(unavailable),
-            Err(_) => Err(unavailable("no NATS server is connected")),
+            Err(_) => Err(not_connected()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is due, which the server gives to workers: one consumer that all of them share.
 
-use super::stream::{PATIENCE, TaskStream, unavailable};
+use super::stream::{PATIENCE, TaskStream, not_connected, unavailable};
 use crate::invocation::store::StoreError;
 use async_nats::jetstream::consumer::pull::Config;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer};
@@ -48,12 +48,13 @@ impl Queue {
         let mut batch = pull.await.map_err(unavailable)?;
         let mut messages = Vec::new();
         loop {
-            match timeout(PATIENCE, batch.next()).await {
-                Ok(Some(Ok(message))) => messages.push(message),
-                Ok(None) => return Ok(messages),
+            match timeout(PATIENCE, stream.while_connected(batch.next())).await {
+                Ok(Some(Some(Ok(message)))) => messages.push(message),
+                Ok(Some(None)) => return Ok(messages),
                 // What came before is this worker's all the same.
                 _ if !messages.is_empty() => return Ok(messages),
-                Ok(Some(Err(error))) => return Err(unavailable(error)),
+                Ok(Some(Some(Err(error)))) => return Err(unavailable(error)),
+                Ok(None) => return Err(not_connected()),
                 Err(_) => return Err(unavailable("the server gives no answer")),
             }
         }

@@ -14,6 +14,7 @@ use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use async_nats::jetstream::{self, Context, ErrorCode};
 use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
+use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -121,23 +122,30 @@ impl TaskStream {
         self.client.statistics().connects.load(Ordering::SeqCst)
     }
 
-    /// Waits until the connection that there was is gone.
-    async fn disconnected(&self, connections: u64) {
-        while self.is_connected() && self.connections() == connections {
-            sleep(PAUSE).await;
+    /// An answer, `None` as soon as the connection is gone on which it would have come.
+    pub(super) async fn while_connected<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
+        let connections = self.connections();
+        let gone = async {
+            while self.is_connected() && self.connections() == connections {
+                sleep(PAUSE).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = answer => Some(answer),
+            () = gone => None,
         }
     }
 
     async fn look(&self) -> Result<(), StoreError> {
-        if !self.is_connected() {
-            return Err(StoreError::new("no NATS server is connected"));
-        }
         let connections = self.connections();
+        if !self.is_connected() {
+            return Err(not_connected());
+        }
         is_new_enough(&self.client)?;
         let name = &self.settings.stream;
-        let info = self.stream.get_info().await.map_err(|error| {
-            StoreError::new(format!("the stream {name} cannot be used: {error}")).because_of(error)
-        })?;
+        let info = self.while_connected(self.stream.get_info()).await;
+        let info = info.ok_or_else(not_connected)?.map_err(unavailable)?;
         let faults = faults(&info.config, &self.settings);
         if !faults.is_empty() {
             let faults = faults.join("; ");
@@ -179,16 +187,11 @@ impl TaskStream {
     ) -> Published {
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected.to_string());
         let message = PublishMessage::build().headers(headers).payload(payload);
-        let connections = self.connections();
         let sent = async { self.context.send_publish(subject, message).await?.await };
-        let error = tokio::select! {
-            biased;
-            sent = sent => match sent {
-                Ok(acknowledged) => return Published::Stored(acknowledged.sequence),
-                Err(error) => error,
-            },
-            // The answer went with it.
-            () = self.disconnected(connections) => PublishErrorKind::BrokenPipe.into(),
+        let error = match self.while_connected(sent).await {
+            Some(Ok(acknowledged)) => return Published::Stored(acknowledged.sequence),
+            Some(Err(error)) => error,
+            None => PublishErrorKind::BrokenPipe.into(),
         };
         let is_answer =
             std::error::Error::source(&error).is_some_and(|source| source.is::<jetstream::Error>());
@@ -209,19 +212,24 @@ impl TaskStream {
     /// The last message of a subject, which may have wildcards: its own subject, its number, its
     /// headers and its payload.
     pub(super) async fn last(&self, subject: &str) -> Result<Option<Last>, StoreError> {
-        match self.stream.get_last_raw_message_by_subject(subject).await {
-            Ok(message) => Ok(Some(Last {
-                subject: message.subject.to_string(),
-                sequence: message.sequence,
-                headers: message.headers,
-                payload: message.payload,
-            })),
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-            Err(error) => {
-                self.doubt();
-                Err(unavailable(error))
+        let last = self.stream.get_last_raw_message_by_subject(subject);
+        let error = match self.while_connected(last).await {
+            Some(Ok(message)) => {
+                return Ok(Some(Last {
+                    subject: message.subject.to_string(),
+                    sequence: message.sequence,
+                    headers: message.headers,
+                    payload: message.payload,
+                }));
             }
-        }
+            Some(Err(error)) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
+                return Ok(None);
+            }
+            Some(Err(error)) => unavailable(error),
+            None => not_connected(),
+        };
+        self.doubt();
+        Err(error)
     }
 
     /// What has become of a task, and the number of the message that says so.
@@ -265,6 +273,10 @@ fn is_new_enough(client: &Client) -> Result<(), StoreError> {
     let found = client.server_info().version;
     let rule = format!("the NATS server is {found}, and has to be {major}.{minor} or later");
     Err(StoreError::new(rule))
+}
+
+pub(super) fn not_connected() -> StoreError {
+    StoreError::new("no NATS server is connected")
 }
 
 pub(super) fn unavailable(error: impl Into<BoxError>) -> StoreError {

@@ -6,6 +6,7 @@
 
 #![allow(unreachable_pub, reason = "a module of a test program, which has no public items")]
 
+use crate::MACHINE;
 use crate::asking::ask;
 use crate::common::{Random, serve, services};
 use crate::load::{self, Answers, Judged, Names};
@@ -135,6 +136,7 @@ fn prove(
     servers: &mut [Server],
     kill: impl Fn(&mut [Server], &mut Site, &mut Random),
 ) {
+    let _alone = MACHINE.blocking_write();
     let runtime = Runtime::new().unwrap();
     let mut site = Site::new(name, servers);
     let mut random = Random::seeded();
@@ -147,7 +149,8 @@ fn prove(
     let begun = Instant::now();
     let names =
         (0..waiting).map(|number| (format!("waiting-{number}"), 5 + u64::from(number % 20)));
-    runtime.block_on(load::send(ports[0], names.collect(), 64, answers.clone()));
+    let names: Names = Arc::new(Mutex::new(names.collect()));
+    runtime.block_on(load::send(ports[0], names, 64, Duration::ZERO, answers.clone()));
     println!("    {waiting} tasks were accepted in {:?}", begun.elapsed());
 
     let begun = Instant::now();
@@ -155,7 +158,7 @@ fn prove(
     let names: Names = Arc::new(Mutex::new(names.collect()));
     let senders = ports.map(|port| {
         let pause = Duration::from_millis(20);
-        runtime.spawn(load::send_paced(port, names.clone(), 16, pause, answers.clone()))
+        runtime.spawn(load::send(port, names.clone(), 16, pause, answers.clone()))
     });
     let kills = load::kills();
     for _ in 0..kills {
@@ -208,6 +211,7 @@ fn what_was_answered_202_runs_whenever_a_node_of_three_is_killed() {
 
 #[tokio::main(flavor = "current_thread")]
 async fn what_a_worker_had_that_was_killed_is_taken_over_within_the_lease() {
+    let _shared = MACHINE.read().await;
     let server = Server::by_default();
     let mut site = Site::new("lease", std::slice::from_ref(&server));
     let store = open(&site.url, 1).await;
@@ -236,6 +240,7 @@ async fn what_a_worker_had_that_was_killed_is_taken_over_within_the_lease() {
 
 #[tokio::main(flavor = "current_thread")]
 async fn what_no_worker_took_before_its_maximum_age_never_runs() {
+    let _shared = MACHINE.read().await;
     let server = Server::by_default();
     let site = Site::new("age", std::slice::from_ref(&server));
     let store = open(&site.url, 1).await;

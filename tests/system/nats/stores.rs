@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub, reason = "a module of a test program, which has no public items")]
 
+use crate::MACHINE;
 use crate::asking::ask;
 use crate::contract::{self, Bed, contract};
 use crate::server::Server;
@@ -50,7 +51,10 @@ impl Bed for Real {
 macro_rules! on_a_server {
     ($($test:ident,)*) => {
         pub fn contract() -> Vec<(&'static str, fn())> {
-            vec![$((stringify!($test), || run(contract::$test(Real::new()))),)*]
+            vec![$((stringify!($test), || run(async {
+                let _shared = MACHINE.read().await;
+                contract::$test(Real::new()).await;
+            })),)*]
         }
     };
 }
@@ -95,7 +99,8 @@ async fn a_stream_that_would_lose_tasks_is_refused_and_why() {
     let server = Server::synced();
     let client = async_nats::connect(server.url()).await.unwrap();
     let context = jetstream::new(client.clone());
-    let cases: [(&str, fn(&mut Config)); 11] = [
+    type Change = fn(&mut Config);
+    let cases: [(&str, Change); 11] = [
         ("storage", |config| config.storage = StorageType::Memory),
         ("retention", |config| config.retention = RetentionPolicy::Limits),
         ("retention", |config| config.retention = RetentionPolicy::Interest),

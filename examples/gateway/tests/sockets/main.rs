@@ -11,7 +11,7 @@ mod function;
 mod gateway;
 mod headers;
 mod limits;
-#[path = "../../../../tests/invocation/load.rs"]
+#[path = "../../../../tests/system/nats/load.rs"]
 #[allow(dead_code, reason = "shared with tests that need other things")]
 mod load;
 mod process;

@@ -1,6 +1,6 @@
 //! Many requests while something dies, and what has to be true of them afterwards.
 
-#![allow(unreachable_pub, reason = "a module of test programs, which have no public items")]
+#![allow(unreachable_pub, reason = "a module of a test program, which has no public items")]
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -59,19 +59,9 @@ pub fn function(
     })
 }
 
-/// Sends requests of these names, by so many connections, as long as somebody answers.
-pub async fn send(port: u16, names: Vec<(String, u64)>, connections: usize, answers: Answers) {
-    send_paced(port, Arc::new(Mutex::new(names)), connections, Duration::ZERO, answers).await;
-}
-
-/// The same, with a pause after each request of a connection.
-pub async fn send_paced(
-    port: u16,
-    names: Names,
-    connections: usize,
-    pause: Duration,
-    answers: Answers,
-) {
+/// Sends requests of these names, by so many connections, with a pause after each of one
+/// connection, as long as somebody answers.
+pub async fn send(port: u16, names: Names, connections: usize, pause: Duration, answers: Answers) {
     // One that sends again by itself would not know what was answered first.
     let client: Client<HttpConnector, Empty<Bytes>> =
         Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build_http();
