@@ -6,13 +6,13 @@
 
 use crate::function::{Function, body};
 use crate::gateway::{ANONYMOUS, File, Gateway, has};
-use crate::load::{self, Answers, Asked};
-use crate::tasks::Store;
+use crate::load::{self, Answers, Asked, Names};
+use crate::stores::Store;
 use http::Response;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A function that outlives the gateway, and notes in a file when it was called for which path.
@@ -54,8 +54,14 @@ impl Noting {
     }
 }
 
-fn names(name: &str, number: u64, delay: impl Fn(u64) -> u64) -> Vec<(String, u64)> {
-    (0..number).map(|at| (format!("{name}-{at}"), delay(at))).collect()
+fn names(name: &str, number: u64, delay: impl Fn(u64) -> u64) -> Names {
+    let names = (0..number).map(|at| (format!("{name}-{at}"), delay(at)));
+    Arc::new(Mutex::new(names.collect()))
+}
+
+/// Sends requests of these names, by so many connections, as long as somebody answers.
+async fn send(gateway: &Gateway, names: Names, connections: usize, answers: &Answers) {
+    load::send(gateway.port(), names, connections, Duration::ZERO, answers.clone()).await;
 }
 
 fn count(answers: &Answers, name: &str, status: u16) -> usize {
@@ -70,14 +76,14 @@ fn count(answers: &Answers, name: &str, status: u16) -> usize {
 async fn what_was_answered_202_runs_whenever_the_gateway_is_killed() {
     let kills = load::kills();
     let function = Noting::start().await;
-    let store = Store::new();
+    let store = Store::file();
     let answers = Answers::default();
 
     // They wait while the gateway dies and is started again.
     let mut gateway = store.gateway(&function.function.url, &[]);
     let begun = Instant::now();
     let waiting = names("waiting", 10_000, |number| 5 + number % 20);
-    load::send(gateway.port(), waiting, 64, answers.clone()).await;
+    send(&gateway, waiting, 64, &answers).await;
     println!("10 000 tasks were accepted in {:?}", begun.elapsed());
 
     let mut alive = Duration::ZERO;
@@ -86,20 +92,21 @@ async fn what_was_answered_202_runs_whenever_the_gateway_is_killed() {
         let delay = |number| if number % 50 == 7 { 3_601 } else { number % 3 };
         let asked = names(&format!("round-{round}"), 100_000, delay);
         let begun = Instant::now();
-        let sending = tokio::spawn(load::send(gateway.port(), asked, 32, answers.clone()));
-        let random = load::millis() * 7_919 % 1_500;
-        tokio::time::sleep(Duration::from_millis(200 + random as u64)).await;
-        gateway.signal("KILL");
-        gateway.wait();
-        sending.await.unwrap();
+        let dying = async {
+            let random = load::millis() * 7_919 % 1_500;
+            tokio::time::sleep(Duration::from_millis(200 + random as u64)).await;
+            gateway.signal("KILL");
+        };
+        tokio::join!(send(&gateway, asked, 32, &answers), dying);
         alive += begun.elapsed();
+        gateway.wait();
         gateway = store.gateway(&function.function.url, &[]);
     }
     let rate = count(&answers, "round-", 202) as f64 / alive.as_secs_f64();
     println!("{kills} kills under {rate:.0} accepted a second");
-    assert!(rate > 200.0 || kills < 50, "that is no load");
     assert!(count(&answers, "round-", 400) > 0);
     function.judge(&answers).await;
+    assert!(rate > 200.0 || kills < 50, "that is no load");
 }
 
 #[tokio::test]
@@ -112,14 +119,14 @@ async fn a_task_is_on_the_disk_before_it_is_answered() {
         println!("not run: this user may not trace");
         return;
     }
-    let store = Store::new();
+    let store = Store::file();
     let trace = format!("{}-trace", store.path());
     let calls = "trace=fsync,fdatasync,write,writev,sendto,sendmsg";
     let strace = ["strace", "-f", "-y", "-s", "64", "-e", calls, "-o", &trace];
-    let args = [ANONYMOUS, &["--store", store.name()]].concat();
+    let args = [ANONYMOUS, &store.args()].concat();
     let mut gateway = Gateway::start_by(&strace, "http://127.0.0.1:1", &args);
     let answers = Answers::default();
-    load::send(gateway.port(), names("a", 1, |_| 3_000), 1, answers.clone()).await;
+    send(&gateway, names("a", 1, |_| 3_000), 1, &answers).await;
     assert_eq!(count(&answers, "a", 202), 1);
     // The gateway is killed, and strace ends with it.
     let killed = Command::new("pkill").args(["-KILL", "-P", &gateway.id().to_string()]).status();
@@ -178,7 +185,7 @@ impl Disk {
     }
 
     async fn send(&self, name: &str, number: u64, answers: &Answers) {
-        load::send(self.gateway.port(), names(name, number, |_| 0), 8, answers.clone()).await;
+        send(&self.gateway, names(name, number, |_| 0), 8, answers).await;
         let count = |status| count(answers, name, status) as u64;
         println!("{name}: {} × 202, {} × 503", count(202), count(503));
         assert_eq!(count(202) + count(503), number);
@@ -213,9 +220,9 @@ async fn a_disk_that_cannot_be_written_yet_is_answered_with_503() {
     let function = Noting::start().await;
     let url = &function.function.url;
     // A file with a task that waits.
-    let seed = Store::new();
+    let seed = Store::file();
     let gateway = seed.gateway("http://127.0.0.1:1", &[]);
-    load::send(gateway.port(), names("kept", 1, |_| 1), 1, Answers::default()).await;
+    send(&gateway, names("kept", 1, |_| 1), 1, &Answers::default()).await;
     drop(gateway);
     let copy = format!("cp '{0}' /mnt/tasks; cp '{0}-wal' /mnt/tasks-wal", seed.path());
     let full = "head -c 9m /dev/zero > /mnt/filler 2> /dev/null || true";

@@ -16,6 +16,8 @@ mod limits;
 mod load;
 mod process;
 mod signatures;
+#[allow(dead_code, reason = "shared with tests that need other things")]
+mod stores;
 mod streams;
 mod tasks;
 mod upgrades;
