@@ -4,8 +4,10 @@
 
 mod common;
 
-#[path = "invocation/kill.rs"]
-mod kill;
+#[path = "invocation/asking.rs"]
+mod asking;
+#[path = "invocation/contract.rs"]
+mod contract;
 #[path = "invocation/layer.rs"]
 mod layer;
 #[path = "invocation/store.rs"]
@@ -13,15 +15,13 @@ mod store;
 #[path = "invocation/worker.rs"]
 mod worker;
 
-use bytes::Bytes;
+use asking::{id, later};
 use common::at;
-use http::{Request, StatusCode};
-use http_body_util::Full;
+use http::StatusCode;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tower::{Layer, ServiceExt};
+use tower_fc::invocation::InvocationStore;
 use tower_fc::invocation::sqlite::SqliteStore;
-use tower_fc::invocation::{InvocationLayer, InvocationStore, TaskId};
 
 /// A file that no other test has.
 fn file() -> PathBuf {
@@ -42,25 +42,8 @@ fn sqlite() -> SqliteStore {
     SqliteStore::open(file()).unwrap()
 }
 
-fn id(name: &str) -> TaskId {
-    TaskId::new(name).unwrap()
-}
-
-/// A request to be carried out later, under this name.
-fn later(name: &str, delay: Option<u64>) -> Request<Full<Bytes>> {
-    let mut request = Request::post("/pay?to=alice")
-        .header("x-fc-invocation-type", "Async")
-        .header("x-fc-async-task-id", name);
-    if let Some(delay) = delay {
-        request = request.header("x-fc-async-delay", delay);
-    }
-    request.body(Full::from("10")).unwrap()
-}
-
 /// Stores a task by way of the layer, as of the time of the tests and so many seconds.
 async fn enqueue(store: impl InvocationStore + Clone, name: &str, delay: Option<u64>, after: i64) {
-    let layer = InvocationLayer::new(store).with_clock(move || at(after));
-    let inner = common::services::unreachable();
-    let response = layer.layer(inner).oneshot(later(name, delay)).await.unwrap();
+    let response = asking::ask(store, name, delay, at(after)).await;
     assert_eq!(response.status(), StatusCode::ACCEPTED);
 }

@@ -24,6 +24,8 @@ pub struct RetryPolicy {
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause. Documented is how pauses begin, and no end to their doubling.
 const LONGEST_PAUSE: Duration = Duration::from_secs(512);
+/// The longest pause of a task whose worker was lost: after a restart it is run within 60 s.
+const LONGEST_PAUSE_OF_LOST: Duration = Duration::from_secs(32);
 
 impl Default for RetryPolicy {
     /// Three retries of the function, five hours for the platform, a maximum age of one day; a
@@ -106,7 +108,7 @@ impl RetryPolicy {
         if tries.of_function > self.function_retries {
             return Settled::Over { state: TaskState::Failed, error: Some(error) };
         }
-        again(tries, tries.of_function, error, now)
+        again(tries, pause(tries.of_function), error, now)
     }
 
     /// What becomes of a task for which the platform failed.
@@ -118,16 +120,36 @@ impl RetryPolicy {
     ) -> Settled {
         tries.of_platform += 1;
         let since = *tries.platform_since.get_or_insert(now);
-        if now.duration_since(since).is_ok_and(|since| since >= self.platform_window) {
+        if self.is_over(since, now) {
             return Settled::Over { state: TaskState::Failed, error: Some(error) };
         }
-        again(tries, tries.of_platform, error, now)
+        again(tries, pause(tries.of_platform), error, now)
+    }
+
+    /// What becomes of a task whose worker was lost, which the store has counted. `None`: it is
+    /// run at once, as the first time in a row. It may be the task that ends its workers: others
+    /// are run meanwhile, and in the end it is given up.
+    pub(super) fn after_lost(&self, tries: Tries, now: SystemTime) -> Option<Settled> {
+        let error = "the worker that had it was lost".to_owned();
+        if tries.platform_since.is_some_and(|since| self.is_over(since, now)) {
+            return Some(Settled::Over { state: TaskState::Failed, error: Some(error) });
+        }
+        let pause = pause(tries.of_platform).min(LONGEST_PAUSE_OF_LOST);
+        (tries.of_platform > 1).then(|| again(tries, pause, error, now))
+    }
+
+    fn is_over(&self, since: SystemTime, now: SystemTime) -> bool {
+        now.duration_since(since).is_ok_and(|since| since >= self.platform_window)
     }
 }
 
-fn again(tries: Tries, failures: u32, error: String, now: SystemTime) -> Settled {
+/// How long a task waits after so many failures in a row.
+fn pause(failures: u32) -> Duration {
     let factor = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-    let pause = FIRST_PAUSE.saturating_mul(factor.max(1)).min(LONGEST_PAUSE);
+    FIRST_PAUSE.saturating_mul(factor.max(1)).min(LONGEST_PAUSE)
+}
+
+fn again(tries: Tries, pause: Duration, error: String, now: SystemTime) -> Settled {
     Settled::Again { at: now.checked_add(pause).unwrap_or(now), tries, error: Some(error) }
 }
 

@@ -35,7 +35,7 @@ where
     S: Service<Request<B>, Response = Response<ResBody>>,
     T: InvocationStore,
     R: RejectionResponse + Clone + Send + Sync + 'static,
-    C: Clock,
+    C: Clock + Clone + Send + Sync + 'static,
     B: Body<Error: Into<BoxError>, Data: Send> + Send + 'static,
 {
     type Response = Response<ResponseBody<ResBody>>;
@@ -57,13 +57,16 @@ where
         };
         let layer = &self.layer;
         let (store, response) = (layer.store.clone(), layer.response.clone());
-        let (now, limit) = (layer.clock.now(), layer.max_body_len);
+        let (clock, limit) = (layer.clock.clone(), layer.max_body_len);
         let (parts, body) = request.into_parts();
-        let id = parts.extensions.get().cloned().unwrap_or_else(|| RequestId::new_at(now));
+        let id = parts.extensions.get().cloned();
+        let id = id.unwrap_or_else(|| RequestId::new_at(clock.now()));
         let accepting = Box::pin(async move {
             let accepted = async {
                 let asked = asked?;
                 let body = read(body, limit).await?;
+                // A delay begins when the request has come.
+                let now = clock.now();
                 let task = task(asked, &parts, body, &id, now);
                 match store.add(task).await {
                     Ok(Added::New) => Ok(()),
@@ -84,7 +87,7 @@ where
                     *accepted.status_mut() = StatusCode::ACCEPTED;
                     Box::new(accepted)
                 }
-                Err(rejection) => answer(rejection, now, &response, &parts),
+                Err(rejection) => answer(rejection, clock.now(), &response, &parts),
             };
             response.headers_mut().insert(&X_FC_REQUEST_ID, id.header_value().clone());
             response

@@ -4,6 +4,9 @@ use std::fmt;
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
+/// How long the name of a task stays taken when it is over, by default: 7 days.
+pub const DEFAULT_RETENTION: Duration = Duration::from_secs(7 * 86_400);
+
 /// Keeps tasks, whatever dies.
 ///
 /// What [`add`](Self::add) returned `Added::New` for is durable: it is found by
@@ -11,7 +14,8 @@ use std::time::{Duration, SystemTime};
 /// returned anything else for is never found. One store is one name space: the tasks of one
 /// trigger.
 ///
-/// Time is given to it, in no case read by it.
+/// Time is given to it, in no case read by it; a store whose engine has a clock of its own also
+/// goes by that one, and says so.
 pub trait InvocationStore: Send + Sync + 'static {
     /// Makes a task durable, unless there is one of its name.
     ///
@@ -20,7 +24,8 @@ pub trait InvocationStore: Send + Sync + 'static {
     fn add(&self, task: Task) -> impl Future<Output = Result<Added, StoreError>> + Send;
 
     /// Takes tasks that are due, up to so many, for a worker that has them for the length of
-    /// the lease. Those whose lease ended count as failed by the platform.
+    /// the lease. Those whose lease ended count as failed by the platform. If there is none it
+    /// may wait for one, less than a second.
     ///
     /// # Errors
     /// The store cannot be read or written.
@@ -35,7 +40,7 @@ pub trait InvocationStore: Send + Sync + 'static {
     /// ever: workers look now and then all the same.
     fn changed(&self) -> impl Future<Output = ()> + Send;
 
-    /// Has a task for longer.
+    /// Has a task for longer: until then, or for the length of its lease from now on.
     ///
     /// # Errors
     /// The store cannot be read or written.

@@ -4,7 +4,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::time::SystemTime;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The name of a task, by which it is looked up, and of which there is one.
 ///
@@ -22,12 +23,8 @@ impl TaskId {
     /// # Errors
     /// [`ErrorKind::InvalidTaskId`], with the rule.
     pub fn new(name: &str) -> Result<Self, Error> {
-        let is_letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
-        let bytes = name.as_bytes();
-        let fits = bytes.first().is_some_and(|first| is_letter(*first))
-            && bytes.iter().all(|byte| is_letter(*byte) || byte.is_ascii_digit() || *byte == b'-')
-            && bytes.len() <= LONGEST;
-        if !fits {
+        let begins = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+        if !begins || !is_id(name) {
             let rule = "a task id begins with a letter or _, has letters, digits, _ and - and at \
                         most 128 of them";
             return Err(Error::new(ErrorKind::InvalidTaskId, rule));
@@ -48,6 +45,26 @@ impl TaskId {
     /// Its text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Whether it has the letters that names and request ids are made of.
+fn is_id(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    (1..=LONGEST).contains(&text.len()) && text.bytes().all(fits)
+}
+
+/// Of any id by which a task can be looked up: a name that a client gave, or the request id of a
+/// task without one.
+impl FromStr for TaskId {
+    type Err = Error;
+
+    fn from_str(id: &str) -> Result<Self, Error> {
+        if !is_id(id) {
+            let rule = "a task id has letters, digits, _ and - and at most 128 of them";
+            return Err(Error::new(ErrorKind::InvalidTaskId, rule));
+        }
+        Ok(Self(id.into()))
     }
 }
 
@@ -116,7 +133,8 @@ struct StoredHead {
     version: u8,
     method: String,
     target: String,
-    headers: Vec<(String, Vec<u8>)>,
+    /// A byte of a value is a letter, that of Latin-1.
+    headers: Vec<(String, String)>,
 }
 
 impl StoredRequest {
@@ -128,7 +146,10 @@ impl StoredRequest {
             method: self.method.to_string(),
             target: self.uri.to_string(),
             headers: headers
-                .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+                .map(|(name, value)| {
+                    let value = value.as_bytes().iter().map(|byte| char::from(*byte));
+                    (name.to_string(), value.collect())
+                })
                 .collect(),
         };
         // Strings and numbers alone: it cannot fail.
@@ -144,6 +165,8 @@ impl StoredRequest {
         let mut headers = HeaderMap::new();
         for (name, value) in head.headers {
             let name: HeaderName = name.parse().ok()?;
+            let value = value.chars().map(|letter| u8::try_from(letter).ok());
+            let value = value.collect::<Option<Vec<u8>>>()?;
             headers.try_append(name, HeaderValue::from_bytes(&value).ok()?).ok()?;
         }
         let (method, uri) = (head.method.parse().ok()?, head.target.parse().ok()?);
@@ -252,7 +275,11 @@ pub struct Taken {
     pub(crate) task: Task,
     /// Tells this taking from any other of the task.
     pub(crate) lease: u64,
+    /// Whether the worker that had it before was lost: its lease ended, or its process.
+    pub(crate) is_lost: bool,
     pub(crate) tries: Tries,
+    /// What the store has to be told of it by, empty where the lease is enough.
+    pub(crate) receipt: Box<str>,
 }
 
 impl Taken {
@@ -279,4 +306,29 @@ pub struct Tries {
     pub of_platform: u32,
     /// When the platform first failed, of these.
     pub platform_since: Option<SystemTime>,
+}
+
+impl Tries {
+    /// The same, with one that begins now. That the last worker was lost is a failure of the
+    /// platform.
+    pub(crate) fn and_one_more(mut self, was_lost: bool, now: SystemTime) -> Self {
+        self.taken += 1;
+        if was_lost {
+            self.of_platform += 1;
+            self.platform_since.get_or_insert(now);
+        }
+        self
+    }
+}
+
+/// Milliseconds after the epoch, as times are stored.
+pub(crate) fn to_millis(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The time that was stored.
+pub(crate) fn from_millis(millis: i64) -> SystemTime {
+    let since = Duration::from_millis(u64::try_from(millis).unwrap_or_default());
+    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
 }

@@ -1,15 +1,15 @@
 use super::destination::{Destination, Outcome};
 use super::policy::RetryPolicy;
 use super::store::{Hold, InvocationStore, Settled, StoreError};
-use super::task::{Taken, Task, TaskState};
+use super::task::{Taken, Task, TaskState, Tries};
 use crate::clock::{Clock, SystemClock};
 use crate::error::BoxError;
 use crate::protocol::{Rejection, RejectionKind};
 use crate::response::RequestId;
-use bytes::Bytes;
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full};
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -29,10 +29,10 @@ use tower_service::Service;
 /// A task runs at least once: if a process dies, another runs what it had, when its lease has
 /// ended. What a service is to do once, it tells by the `x-fc-request-id`, which stays the same.
 ///
-/// The function's failures and the platform's are told apart: an answer is the function's, and a
-/// failure if the [`RetryPolicy`] says so; an error of the service, a connection that breaks, a
-/// [`Rejection`] with 429, 500 or 503, or with
-/// [`FunctionUnreachable`](RejectionKind::FunctionUnreachable), is the platform's.
+/// The function's failures and the platform's are told apart ([table](super)): an answer is the
+/// function's, and a failure if the [`RetryPolicy`] says so; so is a panic, and running for too
+/// long. An error of the service, an answer that breaks off, a [`Rejection`] with 429, 500 or 503,
+/// or with [`FunctionUnreachable`](RejectionKind::FunctionUnreachable), is the platform's.
 pub struct Worker<T, S, C = SystemClock> {
     store: T,
     service: S,
@@ -56,10 +56,13 @@ struct Settings {
 
 /// How often a worker looks for what has become due, at the least.
 const POLL: Duration = Duration::from_millis(250);
+/// How long it may take until a worker hears that a task is to stop.
+const BEAT: Duration = Duration::from_secs(5);
 /// How long a worker waits for a store that cannot be read.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
-/// How often a destination is tried.
+/// How often a destination is tried, and how long each time.
 const DELIVERIES: u32 = 3;
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl<T: InvocationStore, S> Worker<T, S> {
     /// Takes from `store`, and calls `service`.
@@ -201,7 +204,7 @@ where
         + 'static,
     S::Future: Send,
     C: Clock + Clone + Send + Sync + 'static,
-    B: Body<Error: Into<BoxError>, Data: Send> + Send,
+    B: Body<Error: Into<BoxError>, Data: Send> + Send + 'static,
 {
     /// Carries out tasks until `shutdown` is ready. Then it takes no more, waits for what runs,
     /// and hands back what still runs after that.
@@ -225,7 +228,7 @@ where
             };
             for taken in took.unwrap_or_default() {
                 let (worker, ended) = (Arc::clone(&worker), ended.clone());
-                running.spawn(async move { worker.carry_out(taken, ended).await });
+                running.spawn(worker.carry_out(taken, ended));
             }
             let is_full = running.len() >= worker.settings.concurrency;
             tokio::select! {
@@ -249,70 +252,91 @@ where
     }
 
     /// One task, from being taken to being settled.
-    async fn carry_out(&self, taken: Taken, ended: tokio::sync::watch::Receiver<bool>) {
+    async fn carry_out(self: Arc<Self>, taken: Taken, ended: Ended) {
         let Settings { policy, observer, .. } = &self.settings;
         observer.tell(WorkerEvent::Taken(&taken));
         let now = self.clock.now();
-        if policy.has_expired(taken.task.accepted_at, taken.tries, now) {
+        let (settled, answer) = if policy.has_expired(taken.task.accepted_at, taken.tries, now) {
             let error = Some("no worker took it before its maximum age".to_owned());
-            let over = Settled::Over { state: TaskState::Expired, error };
-            return self.settle(&taken, over, None).await;
+            (Settled::Over { state: TaskState::Expired, error }, None)
+        } else if let Some(settled) = policy.after_lost(taken.tries, now).filter(|_| taken.is_lost)
+        {
+            (settled, None)
+        } else {
+            match self.holding(&taken, &ended, self.call(&taken.task)).await {
+                Ok(called) => self.judge(taken.tries, called),
+                Err(Interrupted::Stopped) => {
+                    (Settled::Over { state: TaskState::Stopped, error: None }, None)
+                }
+                Err(Interrupted::Ended) => {
+                    let at = self.clock.now();
+                    (Settled::Again { at, tries: taken.tries, error: None }, None)
+                }
+                Err(Interrupted::Lost) => return observer.tell(WorkerEvent::Lost(&taken.task)),
+            }
+        };
+        if let Settled::Over { state, error } = &settled {
+            let telling = self.tell_destination(&taken, *state, error.as_deref(), answer.as_ref());
+            match self.holding(&taken, &ended, telling).await {
+                Ok(()) => {}
+                // It has run, and is not run again for this.
+                Err(Interrupted::Stopped | Interrupted::Ended) => {
+                    let error = "the worker had no more time for it".into();
+                    observer.tell(WorkerEvent::NotDelivered(&taken.task, &error));
+                }
+                Err(Interrupted::Lost) => return observer.tell(WorkerEvent::Lost(&taken.task)),
+            }
         }
-        let (settled, answer) = match self.call_holding(&taken, ended).await {
+        self.settle(&taken, &settled, ended).await;
+    }
+
+    /// What a call means.
+    fn judge(&self, tries: Tries, called: Called) -> (Settled, Option<(u16, Bytes)>) {
+        let (policy, now) = (&self.settings.policy, self.clock.now());
+        match called {
             Called::Answered(status, body) => {
                 let settled = if policy.is_failure(status) {
-                    let error = format!("the function answered {status}");
-                    policy.after_function(taken.tries, error, self.clock.now())
+                    policy.after_function(tries, format!("the function answered {status}"), now)
                 } else {
                     Settled::Over { state: TaskState::Succeeded, error: None }
                 };
                 (settled, Some((status.as_u16(), body)))
             }
-            Called::FunctionFailed(error) => {
-                (policy.after_function(taken.tries, error, self.clock.now()), None)
-            }
-            Called::PlatformFailed(error) => {
-                (policy.after_platform(taken.tries, error, self.clock.now()), None)
-            }
-            Called::Stopped => (Settled::Over { state: TaskState::Stopped, error: None }, None),
-            Called::HandedBack => {
-                let at = self.clock.now();
-                (Settled::Again { at, tries: taken.tries, error: None }, None)
-            }
-            Called::Lost => return observer.tell(WorkerEvent::Lost(&taken.task)),
-        };
-        self.settle(&taken, settled, answer.as_ref()).await;
+            Called::FunctionFailed(error) => (policy.after_function(tries, error, now), None),
+            Called::PlatformFailed(error) => (policy.after_platform(tries, error, now), None),
+        }
     }
 
-    /// Calls the function, and keeps the lease meanwhile.
-    async fn call_holding(
+    /// Does something with a task, and keeps its lease meanwhile.
+    async fn holding<V>(
         &self,
         taken: &Taken,
-        mut ended: tokio::sync::watch::Receiver<bool>,
-    ) -> Called {
-        let Settings { lease, timeout: limit, observer, .. } = &self.settings;
-        let mut call = std::pin::pin!(timeout(*limit, self.call(&taken.task)));
+        ended: &Ended,
+        doing: impl Future<Output = V>,
+    ) -> Result<V, Interrupted> {
+        let Settings { lease, observer, .. } = &self.settings;
+        let mut doing = std::pin::pin!(doing);
+        let mut told = std::pin::pin!(told(ended.clone()));
         let mut held_until = self.clock.now().checked_add(*lease);
-        let mut beat = interval(*lease / 3);
+        let mut beat = interval((*lease / 3).min(BEAT));
         beat.tick().await;
         loop {
             tokio::select! {
-                called = &mut call => return called.unwrap_or_else(|_| {
-                    Called::FunctionFailed(format!("the function ran for longer than {limit:?}"))
-                }),
-                () = told(&mut ended) => return Called::HandedBack,
+                biased;
+                done = &mut doing => return Ok(done),
+                () = &mut told => return Err(Interrupted::Ended),
                 _ = beat.tick() => {
                     let now = self.clock.now();
                     let until = now.checked_add(*lease).unwrap_or(now);
                     match self.store.extend(taken, until).await {
                         Ok(Hold::Kept) => held_until = Some(until),
-                        Ok(Hold::Stopping) => return Called::Stopped,
-                        Ok(Hold::Lost) => return Called::Lost,
+                        Ok(Hold::Stopping) => return Err(Interrupted::Stopped),
+                        Ok(Hold::Lost) => return Err(Interrupted::Lost),
                         // Another may take it when the lease has ended.
                         Err(error) => {
                             observer.tell(WorkerEvent::Store(&error));
                             if held_until.is_none_or(|until| until <= now) {
-                                return Called::Lost;
+                                return Err(Interrupted::Lost);
                             }
                         }
                     }
@@ -321,50 +345,38 @@ where
         }
     }
 
+    /// Calls the function, for no longer than it may take.
     async fn call(&self, task: &Task) -> Called {
-        let mut service = self.service.clone();
-        let failed = |error: BoxError| Called::PlatformFailed(error.to_string());
-        if let Err(error) = std::future::poll_fn(|cx| service.poll_ready(cx)).await {
-            return failed(error.into());
-        }
         let mut request = task.request.to_request();
         if let Some(id) = RequestId::from_text(task.request_id()) {
             request.extensions_mut().insert(id);
         }
-        let response = match service.call(request).await {
-            Ok(response) => response,
-            Err(error) => return failed(error.into()),
-        };
-        if let Some(rejection) = response.extensions().get::<Rejection>()
-            && is_of_platform(rejection)
-        {
-            return Called::PlatformFailed(rejection.to_string());
-        }
-        let status = response.status();
-        let body = Limited::new(response.into_body(), self.settings.max_payload_len);
-        match body.collect().await {
-            Ok(body) => Called::Answered(status, body.to_bytes()),
-            // It ran to its end: only what a destination is told of it is left out.
-            Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-                Called::Answered(status, Bytes::new())
-            }
-            Err(error) => failed(error),
+        // A task of its own, so that a panic is the function's and of this request alone.
+        let mut calling = JoinSet::new();
+        calling.spawn(call(self.service.clone(), request, self.settings.max_payload_len));
+        let limit = self.settings.timeout;
+        match timeout(limit, calling.join_next()).await {
+            Ok(Some(Ok(called))) => called,
+            Ok(_) => Called::FunctionFailed("the function panicked".to_owned()),
+            Err(_) => Called::FunctionFailed(format!("the function ran for longer than {limit:?}")),
         }
     }
 
-    async fn settle(&self, taken: &Taken, settled: Settled, answer: Option<&(u16, Bytes)>) {
+    /// Says what came of a task, until the store has taken it, another worker has it, or this one
+    /// has no more time: then the lease runs on, and the task is taken anew.
+    async fn settle(&self, taken: &Taken, settled: &Settled, ended: Ended) {
         let Settings { observer, .. } = &self.settings;
-        if let Settled::Over { state, error } = &settled {
-            self.tell_destination(taken, *state, error.as_deref(), answer).await;
-        }
-        // While the store cannot be written the lease runs on, and then the task is taken anew.
-        for _ in 0..DELIVERIES {
+        let mut told = std::pin::pin!(told(ended));
+        loop {
             match self.store.settle(taken, settled.clone(), self.clock.now()).await {
-                Ok(true) => return observer.tell(WorkerEvent::Settled(&taken.task, &settled)),
+                Ok(true) => return observer.tell(WorkerEvent::Settled(&taken.task, settled)),
                 Ok(false) => return observer.tell(WorkerEvent::Lost(&taken.task)),
                 Err(error) => observer.tell(WorkerEvent::Store(&error)),
             }
-            sleep(STORE_PAUSE).await;
+            tokio::select! {
+                () = &mut told => return,
+                () = sleep(STORE_PAUSE) => {}
+            }
         }
     }
 
@@ -394,7 +406,8 @@ where
             time: self.clock.now(),
         };
         for left in (0..DELIVERIES).rev() {
-            match destination.deliver(&outcome).await {
+            let delivered = timeout(DELIVERY_TIMEOUT, destination.deliver(&outcome)).await;
+            match delivered.unwrap_or_else(|_| Err("the destination does not answer".into())) {
                 Ok(()) => return,
                 Err(error) if left == 0 => {
                     return observer.tell(WorkerEvent::NotDelivered(&taken.task, &error));
@@ -405,8 +418,49 @@ where
     }
 }
 
-/// Waits until it is true.
-async fn told(ended: &mut tokio::sync::watch::Receiver<bool>) {
+/// One call, to the end of its answer, of which so much is kept.
+async fn call<S, B>(mut service: S, request: Request<Full<Bytes>>, max_len: usize) -> Called
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error: Into<BoxError>>,
+    B: Body<Error: Into<BoxError>>,
+{
+    let failed = |error: BoxError| Called::PlatformFailed(error.to_string());
+    if let Err(error) = std::future::poll_fn(|cx| service.poll_ready(cx)).await {
+        return failed(error.into());
+    }
+    let response = match service.call(request).await {
+        Ok(response) => response,
+        Err(error) => return failed(error.into()),
+    };
+    if let Some(rejection) = response.extensions().get::<Rejection>()
+        && is_of_platform(rejection)
+    {
+        return Called::PlatformFailed(rejection.to_string());
+    }
+    let status = response.status();
+    let mut body = std::pin::pin!(response.into_body());
+    let mut kept = BytesMut::new();
+    let mut is_whole = true;
+    while let Some(frame) = body.frame().await {
+        let data = match frame {
+            Ok(frame) => frame.into_data(),
+            Err(error) => return failed(error.into()),
+        };
+        let Ok(mut data) = data else { continue };
+        // A function may work for as long as it answers: it is read to its end.
+        is_whole = is_whole && kept.len() + data.remaining() <= max_len;
+        if is_whole {
+            kept.put(&mut data);
+        }
+    }
+    Called::Answered(status, if is_whole { kept.freeze() } else { Bytes::new() })
+}
+
+/// Tells that a worker has no more time.
+type Ended = tokio::sync::watch::Receiver<bool>;
+
+/// Waits until it is told.
+async fn told(mut ended: Ended) {
     // An error is that nobody can tell any more.
     let _ = ended.wait_for(|ended| *ended).await.map(drop);
 }
@@ -416,8 +470,12 @@ enum Called {
     Answered(StatusCode, Bytes),
     FunctionFailed(String),
     PlatformFailed(String),
+}
+
+/// Why nothing came of what was done with a task.
+enum Interrupted {
     Stopped,
-    HandedBack,
+    Ended,
     Lost,
 }
 

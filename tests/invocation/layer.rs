@@ -6,8 +6,10 @@ use crate::common::{at, clock, read_error, refusal, services, signer, verify_lay
 use bytes::Bytes;
 use http::header::HeaderName;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_fc::invocation::{
@@ -166,9 +168,14 @@ async fn a_body_that_breaks_off_is_not_stored() {
 
 #[tokio::test]
 async fn a_signature_covers_what_decides_about_it_whatever_the_verifier_lets_go() {
-    let names = ["x-fc-invocation-type", "x-fc-async-delay", "x-fc-async-task-id"]
-        .map(HeaderName::from_static);
-    for unsigned in [None, Some(0), Some(1), Some(2)] {
+    const NAMES: [&str; 4] = [
+        "x-fc-invocation-type",
+        "x-fc-async-delay",
+        "x-fc-async-task-id",
+        "x-fc-stateful-async-invocation-id",
+    ];
+    let names = NAMES.map(HeaderName::from_static);
+    for unsigned in [None, Some(0), Some(1), Some(2), Some(3)] {
         let store = sqlite();
         let mut verifier = Verifier::new(crate::common::keys());
         for name in &names {
@@ -179,6 +186,10 @@ async fn a_signature_covers_what_decides_about_it_whatever_the_verifier_lets_go(
             .with_invocation(InvocationLayer::new(store.clone()).with_clock(clock()))
             .layer(services::unreachable());
         let mut request = later("a", Some(5));
+        if unsigned == Some(3) {
+            let id = request.headers_mut().remove(&names[2]).unwrap();
+            request.headers_mut().insert(&names[3], id);
+        }
         let taken =
             unsigned.map(|at| (&names[at], request.headers_mut().remove(&names[at]).unwrap()));
         signer(Scheme::Acs3HmacSha256).sign_request_at(&mut request, at(0)).unwrap();
@@ -224,6 +235,25 @@ async fn an_unsigned_request_is_refused_before_anything_is_stored() {
     let response = trigger.oneshot(later("a", None)).await.unwrap();
     assert_eq!(response.status(), 403);
     assert_eq!(stored(&store).await, 0);
+}
+
+#[tokio::test]
+async fn a_delay_begins_when_the_request_has_come() {
+    let store = sqlite();
+    let time = Arc::new(AtomicI64::new(0));
+    let clock = {
+        let time = Arc::clone(&time);
+        move || at(time.load(Ordering::SeqCst))
+    };
+    let layer = InvocationLayer::new(store.clone()).with_clock(clock);
+    let come = move |frame| {
+        time.store(20, Ordering::SeqCst);
+        frame
+    };
+    let request = later("a", Some(5)).map(|body| body.map_frame(come));
+    let response = layer.layer(services::unreachable()).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 202);
+    assert_eq!(store.get(&id("a")).await.unwrap().unwrap().due_at, at(25));
 }
 
 /// A store that cannot be written.

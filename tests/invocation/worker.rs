@@ -1,13 +1,16 @@
 //! What becomes of what was stored.
 
 use super::{id, later, sqlite};
+use crate::common::bodies::Pieces;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tokio::sync::oneshot;
 use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_fc::clock::Clock;
 use tower_fc::error::BoxError;
 use tower_fc::invocation::sqlite::SqliteStore;
 use tower_fc::invocation::{
@@ -95,8 +98,11 @@ async fn over(store: &SqliteStore, name: &str) -> TaskStatus {
 }
 
 /// A worker that ends when what is returned is dropped or told to.
-fn start<S>(worker: Worker<SqliteStore, S>) -> (oneshot::Sender<()>, tokio::task::JoinHandle<()>)
+fn start<S, C>(
+    worker: Worker<SqliteStore, S, C>,
+) -> (oneshot::Sender<()>, tokio::task::JoinHandle<()>)
 where
+    C: Clock + Clone + Send + Sync + 'static,
     S: Service<
             Request<Full<Bytes>>,
             Response = Response<Full<Bytes>>,
@@ -236,11 +242,7 @@ async fn what_no_worker_took_in_time_expires_and_is_not_run() {
     let function = Function::answering(|_| status(200));
     super::enqueue(store.clone(), "a", None, 0).await;
     let clock = || crate::common::at(86_401);
-    let (end, running) = {
-        let worker = Worker::new(store.clone(), function.service()).with_clock(clock);
-        let (end, ended) = oneshot::channel::<()>();
-        (end, tokio::spawn(worker.run(async { drop(ended.await) })))
-    };
+    let (end, running) = start(Worker::new(store.clone(), function.service()).with_clock(clock));
     assert_eq!(over(&store, "a").await.state, TaskState::Expired);
     drop(end);
     running.await.unwrap();
@@ -291,6 +293,107 @@ async fn a_worker_that_is_told_to_end_hands_back_what_still_runs() {
     let function = Function::answering(|_| self::status(200));
     let _worker = start(Worker::new(store.clone(), function.service()));
     assert_eq!(over(&store, "a").await.state, TaskState::Succeeded);
+}
+
+#[tokio::test]
+async fn a_function_that_panics_fails_as_by_its_own_error_and_the_queue_goes_on() {
+    let store = sqlite();
+    let service = service_fn(async |request: Request<Full<Bytes>>| -> Answer {
+        assert!(!request.headers().contains_key("x-poison"), "it is poison");
+        status(200)
+    });
+    let mut poison = later("poison", None);
+    poison.headers_mut().insert("x-poison", "1".parse().unwrap());
+    let layer = InvocationLayer::new(store.clone());
+    layer.layer(crate::common::services::unreachable()).oneshot(poison).await.unwrap();
+    accept(&store, "fine", None).await;
+    let policy = RetryPolicy::default().with_function_retries(1).unwrap();
+    let worker = Worker::new(store.clone(), service).with_policy(policy).with_concurrency(1);
+    let _worker = start(worker);
+    assert_eq!(over(&store, "fine").await.state, TaskState::Succeeded);
+    let poison = over(&store, "poison").await;
+    assert_eq!((poison.state, poison.attempts), (TaskState::Failed, 2));
+    assert_eq!(poison.error.unwrap(), "the function panicked");
+}
+
+#[tokio::test]
+async fn a_task_that_ends_its_workers_waits_longer_each_time_and_is_given_up_in_the_end() {
+    let file = super::file();
+    super::enqueue(SqliteStore::open(&file).unwrap(), "a", None, 0).await;
+    let function = Function::answering(|_| status(200));
+    let lease = Duration::from_secs(30);
+    // A process that dies takes it with it.
+    let die = async |after: i64| {
+        let store = SqliteStore::open(&file).unwrap();
+        store.take(crate::common::at(after), 9, lease).await.unwrap().len()
+    };
+    let run = async |after: i64| {
+        let store = SqliteStore::open(&file).unwrap();
+        let clock = move || crate::common::at(after);
+        let worker = Worker::new(store.clone(), function.service()).with_clock(clock);
+        let (end, running) = start(worker);
+        while store.get(&id("a")).await.unwrap().unwrap().state == TaskState::Retrying
+            && store.get(&id("a")).await.unwrap().unwrap().error.is_none()
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(end);
+        running.await.unwrap();
+        let status = store.get(&id("a")).await.unwrap().unwrap();
+        (status.state, status.due_at)
+    };
+    assert_eq!(die(0).await, 1);
+    // The first time it is run at once, the second after a pause.
+    assert_eq!(die(0).await, 1);
+    let pause = crate::common::at(1);
+    assert_eq!(run(0).await, (TaskState::Retrying, pause));
+    assert!(function.calls().is_empty());
+    // Five hours after the first.
+    assert_eq!(die(1).await, 1);
+    assert_eq!(run(5 * 3_600).await.0, TaskState::Failed);
+    assert!(function.calls().is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_is_read_to_its_end_however_long_it_is() {
+    let store = sqlite();
+    let polls = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&polls);
+    let service = service_fn(move |_: Request<Full<Bytes>>| {
+        let frames = (0..200).map(|_| Ok(http_body::Frame::data(vec![b'a'; 1_000].into())));
+        let mut body = Pieces::<std::io::Error>::from_frames(frames);
+        body.polls = Arc::clone(&counted);
+        std::future::ready(Ok::<_, BoxError>(Response::new(body)))
+    });
+    accept(&store, "a", None).await;
+    let (end, told) = oneshot::channel::<()>();
+    tokio::spawn(Worker::new(store.clone(), service).run(async { drop(told.await) }));
+    assert_eq!(over(&store, "a").await.state, TaskState::Succeeded);
+    assert_eq!(polls.load(Ordering::SeqCst), 201);
+    drop(end);
+}
+
+#[tokio::test]
+async fn a_destination_that_does_not_answer_keeps_no_worker_from_ending() {
+    let store = sqlite();
+    let function = Function::answering(|_| status(200));
+    let (asked, mut is_asked) = tokio::sync::mpsc::unbounded_channel();
+    let silent = service_fn(move |_: Request<Full<Bytes>>| {
+        asked.send(()).unwrap();
+        std::future::pending::<Answer>()
+    });
+    let destination = Destination::new(Uri::from_static("http://destination.example"), silent);
+    accept(&store, "a", None).await;
+    let worker = Worker::new(store.clone(), function.service())
+        .with_grace(Duration::from_millis(10))
+        .with_success_destination(destination);
+    let (end, running) = start(worker);
+    is_asked.recv().await.unwrap();
+    end.send(()).unwrap();
+    running.await.unwrap();
+    // It is not run again for that.
+    assert_eq!(over(&store, "a").await.state, TaskState::Succeeded);
+    assert_eq!(function.calls().len(), 1);
 }
 
 #[tokio::test]

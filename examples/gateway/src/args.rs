@@ -57,22 +57,95 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) explain: bool,
 
-    /// Where asynchronous requests are kept, sqlite:FILE. Without it they run at once.
-    #[arg(long, value_name = "STORE")]
-    pub(crate) store: Option<String>,
+    #[command(flatten)]
+    pub(crate) later: Later,
 
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
 
+/// What becomes of requests with `x-fc-invocation-type: Async`.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Asynchronous requests")]
+pub(crate) struct Later {
+    /// Where they are kept until they have run, sqlite:FILE or nats://HOST:PORT[,HOST:PORT…]. They
+    /// are answered 202 once they are on the disk, and run whatever dies. Without it they run at
+    /// once.
+    #[arg(long, value_name = "STORE")]
+    pub(crate) store: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) nats: Nats,
+
+    /// How many run at the same time.
+    #[arg(long, value_name = "N", default_value = "100", requires = "store")]
+    pub(crate) workers: std::num::NonZeroU16,
+
+    /// How often one is run again whose function failed, 0 to 8. One whose function cannot be
+    /// reached, or breaks the connection, is run again for 5 hours.
+    #[arg(long, value_name = "N", default_value = "3", requires = "store")]
+    pub(crate) retries: u32,
+
+    /// The least status of an answer that is the function's failure; 600: none is.
+    #[arg(long, value_name = "STATUS", default_value = "500", requires = "store")]
+    pub(crate) failure_from: u16,
+
+    /// One that nobody ran at this age expires, in seconds, 1 to 2592000.
+    #[arg(long, value_name = "SECONDS", default_value = "86400", requires = "store")]
+    pub(crate) max_age: u64,
+
+    /// How long the id of one that is over stays taken, and what became of it can be looked up.
+    #[arg(long, value_name = "SECONDS", default_value = "604800", requires = "store")]
+    pub(crate) retention: u64,
+
+    /// The longest body, in bytes.
+    #[arg(long, value_name = "BYTES", default_value = "131072", requires = "store")]
+    pub(crate) max_async_body: usize,
+
+    /// Is sent a POST for each one that succeeded, http://….
+    #[arg(long, value_name = "URL", requires = "store")]
+    pub(crate) on_success: Option<String>,
+
+    /// Is sent a POST for each one that failed or expired, http://….
+    #[arg(long, value_name = "URL", requires = "store")]
+    pub(crate) on_failure: Option<String>,
+}
+
+/// What a stream of NATS is.
+#[derive(clap::Args)]
+pub(crate) struct Nats {
+    /// The stream of NATS that has them.
+    #[arg(long, value_name = "NAME", default_value = "fc-tasks", requires = "store")]
+    pub(crate) nats_stream: String,
+
+    /// How many replicas the stream has, 3 to 5.
+    #[arg(long, value_name = "N", default_value = "3", requires = "store")]
+    pub(crate) nats_replicas: usize,
+
+    /// One replica will do: I vouch for `sync_interval: always` in the server's configuration.
+    #[arg(long, requires = "store", conflicts_with = "nats_replicas")]
+    pub(crate) nats_sync_always: bool,
+}
+
 /// What else can be done.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// List the asynchronous tasks of a store that no gateway has open, one JSON object a line.
+    /// Show asynchronous requests, one JSON object a line, also while a gateway runs them.
     Tasks {
-        /// Where they are, sqlite:FILE.
+        /// Where they are, as the gateway is told.
         #[arg(long, value_name = "STORE")]
         store: String,
+
+        #[command(flatten)]
+        nats: Nats,
+
+        /// Stop those that are named.
+        #[arg(long, requires = "ids")]
+        stop: bool,
+
+        /// Their task ids, or the request ids of those that have none. Without any, all are shown.
+        #[arg(value_name = "ID")]
+        ids: Vec<String>,
     },
 }
 

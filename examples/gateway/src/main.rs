@@ -6,6 +6,7 @@ mod deadline;
 mod linger;
 mod patient;
 mod serve;
+mod tasks;
 mod upstream;
 
 use args::{Args, Command, Domain};
@@ -19,6 +20,7 @@ use std::error::Error as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use tasks::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower::layer::layer_fn;
@@ -27,8 +29,7 @@ use tower::{Layer, Service, ServiceExt as _};
 use tower_fc::Rejection;
 use tower_fc::error::BoxError;
 use tower_fc::headers::X_FC_REQUEST_ID;
-use tower_fc::invocation::sqlite::SqliteStore;
-use tower_fc::invocation::{InvocationLayer, InvocationStore as _, Worker};
+use tower_fc::invocation::InvocationLayer;
 use tower_fc::trigger::config::TriggerConfig;
 use tower_fc::trigger::{self, Cors, HttpTrigger};
 use upstream::Upstream;
@@ -58,8 +59,8 @@ fn about(flag: &str) -> impl Fn(BoxError) -> BoxError {
 }
 
 async fn run(args: Args) -> Result<(), BoxError> {
-    if let Some(Command::Tasks { store }) = &args.command {
-        return tasks(store).await;
+    if let Some(Command::Tasks { store, nats, stop, ids }) = &args.command {
+        return tasks::show(store, nats, ids, *stop).await;
     }
     let upstream = Upstream::new(args.upstream.as_deref().unwrap_or_default(), args.grpc_timeout);
     let upstream = upstream.map_err(about("--upstream"))?;
@@ -79,10 +80,29 @@ async fn run(args: Args) -> Result<(), BoxError> {
     if let Some(file) = &args.cors {
         trigger = trigger.with_cors(cors(file).map_err(about("--cors"))?);
     }
-    let store = args.store.as_deref().map(open).transpose().map_err(about("--store"))?;
-    let worker = store.clone().map(|store| Worker::new(store, trigger.function(upstream.clone())));
+    let store = tasks::open(&args.later).await?;
+    let (end, mut told) = watch::channel(());
+    let worker = match &store {
+        Some(store) => {
+            let shutdown = async move {
+                // An error is that nobody can tell any more.
+                let _ = told.changed().await;
+            };
+            let function = trigger.function(upstream.clone());
+            Some(tasks::worker(store, function, &args.later, shutdown)?)
+        }
+        None => None,
+    };
+    let max_len = args.later.max_async_body;
     let trigger = trigger.with_invocation(layer_fn(move |inner| match &store {
-        Some(store) => boxed(InvocationLayer::new(store.clone()).layer(inner)),
+        Some(Store::Sqlite(store)) => {
+            let layer = InvocationLayer::new(store.clone()).with_max_body_len(max_len);
+            boxed(layer.layer(inner))
+        }
+        Some(Store::Nats(store)) => {
+            let layer = InvocationLayer::new(store.clone()).with_max_body_len(max_len);
+            boxed(layer.layer(inner))
+        }
         None => boxed(inner),
     }));
     let mut trigger = boxed(trigger.layer(upstream));
@@ -97,13 +117,7 @@ async fn run(args: Args) -> Result<(), BoxError> {
     let mut out = std::io::stdout();
     writeln!(out, "listening on http://{}", listener.local_addr()?)?;
     out.flush()?;
-    let (end, mut told) = watch::channel(());
-    let worker = worker.map(|worker| {
-        tokio::spawn(worker.run(async move {
-            // An error is that nobody can tell any more.
-            let _ = told.changed().await;
-        }))
-    });
+    let worker = worker.map(tokio::spawn);
     serve::serve(listener, trigger, async move {
         ended.await;
         drop(end);
@@ -167,33 +181,6 @@ fn read(file: &Path) -> Result<TriggerConfig, BoxError> {
         false => TriggerConfig::from_json(&text),
     };
     config.map_err(|error| format!("{}: {error}", file.display()).into())
-}
-
-fn open(store: &str) -> Result<SqliteStore, BoxError> {
-    let file = store.strip_prefix("sqlite:").filter(|file| !file.is_empty());
-    Ok(SqliteStore::open(file.ok_or("must be of the form sqlite:FILE")?)?)
-}
-
-/// Prints the tasks of a store.
-async fn tasks(store: &str) -> Result<(), BoxError> {
-    let store = open(store).map_err(about("--store"))?;
-    let mut out = std::io::stdout();
-    let mut after = None;
-    loop {
-        let page = store.list(after.as_ref(), 1_000).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some(last.id.clone());
-        for task in &page {
-            let line = serde_json::json!({
-                "taskId": task.id.as_str(),
-                "requestId": task.request_id,
-                "state": task.state.name(),
-                "attempts": task.attempts,
-                "error": task.error,
-            });
-            writeln!(out, "{line}")?;
-        }
-    }
 }
 
 /// Says why a request was refused: a line with its id, what it was answered, and all causes.

@@ -1,13 +1,15 @@
 //! Tasks in one SQLite file.
 
 mod owner;
+mod place;
 mod table;
 mod writer;
 
+pub use super::store::DEFAULT_RETENTION;
 use super::store::{Added, Hold, InvocationStore, Settled, StoreError};
 use super::task::{Taken, Task, TaskId, TaskState, TaskStatus};
 use crate::error::{Error, ErrorKind};
-use owner::Owner;
+use place::{Opened, Place};
 use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -15,12 +17,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
-use table::Table;
 use tokio::sync::{Notify, oneshot};
 use writer::{Operation, Reply};
-
-/// How long the name of a task stays taken when it is over: 7 days.
-pub const DEFAULT_RETENTION: Duration = Duration::from_secs(7 * 86_400);
 
 /// Keeps tasks in one SQLite file: for a gateway on one machine.
 ///
@@ -43,15 +41,17 @@ struct Shared {
     thread: Mutex<Option<JoinHandle<()>>>,
     changed: Arc<Notify>,
     path: PathBuf,
-    _owner: Owner,
 }
 
 impl SqliteStore {
     /// Opens the file, or makes it.
     ///
+    /// One that is there and cannot be written at the moment (the disk is full, say, or mounted
+    /// for reading alone) is opened as soon as it can be: until then nothing is stored.
+    ///
     /// # Errors
-    /// [`ErrorKind::InvalidStore`] when it cannot be read and written, is no file of tasks, or
-    /// another process has it open.
+    /// [`ErrorKind::InvalidStore`] when it cannot be made, is no file of tasks, or another process
+    /// has it open.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
         Self::open_with_retention(path, DEFAULT_RETENTION)
     }
@@ -65,20 +65,40 @@ impl SqliteStore {
         path: impl Into<PathBuf>,
         retention: Duration,
     ) -> Result<Self, Error> {
-        let path = path.into();
-        let owner = Owner::of(&path).map_err(|why| unusable(&path, &why))?;
-        let table = Table::open(&path, retention);
-        let table = table.map_err(|why| unusable(&path, &why.to_string()))?;
+        let place = Place { path: path.into(), retention };
+        match place.open() {
+            Ok(opened) => Self::start(place, Some(opened)),
+            Err(unopened) if unopened.may_pass => Self::start(place, None),
+            Err(unopened) => Err(unusable(&place.path, &unopened.why)),
+        }
+    }
+
+    /// Opens a file that another process may have open: to look tasks up, to list and to stop
+    /// them. What runs goes on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidStore`] when there is no such file, it cannot be read and written, or
+    /// is no file of tasks.
+    pub fn open_shared(path: impl Into<PathBuf>) -> Result<Self, Error> {
+        let place = Place { path: path.into(), retention: DEFAULT_RETENTION };
+        match place.open_shared() {
+            Ok(opened) => Self::start(place, Some(opened)),
+            Err(unopened) => Err(unusable(&place.path, &unopened.why)),
+        }
+    }
+
+    fn start(place: Place, opened: Option<Opened>) -> Result<Self, Error> {
+        let path = place.path.clone();
         let (operations, received) = channel();
         let changed = Arc::new(Notify::new());
         let notify = Arc::clone(&changed);
         let thread = std::thread::Builder::new()
             .name("tower-fc tasks".to_owned())
-            .spawn(move || writer::run(table, &received, &notify))
+            .spawn(move || writer::run(&place, opened, &received, &notify))
             .map_err(|why| unusable(&path, &why.to_string()))?;
         let operations = Mutex::new(Some(operations));
         let thread = Mutex::new(Some(thread));
-        Ok(Self { shared: Arc::new(Shared { operations, thread, changed, path, _owner: owner }) })
+        Ok(Self { shared: Arc::new(Shared { operations, thread, changed, path }) })
     }
 
     /// Has an operation done by the thread that writes.

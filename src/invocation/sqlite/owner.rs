@@ -1,4 +1,6 @@
-use rusqlite::Connection;
+use super::place::Unopened;
+use super::table::flags;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -11,16 +13,17 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    pub(super) fn of(path: &Path) -> Result<Self, String> {
+    /// Of a file by the name that it has for everybody.
+    pub(super) fn of(path: &Path) -> Result<Self, Unopened> {
         let mut name = path.as_os_str().to_owned();
         name.push("-owner");
-        let lock = Connection::open(name).map_err(|error| error.to_string())?;
-        let locked = lock.execute_batch("PRAGMA journal_mode=DELETE; BEGIN EXCLUSIVE;");
+        let lock = Connection::open_with_flags(name, flags().union(OpenFlags::SQLITE_OPEN_CREATE))?;
+        let locked = lock.execute_batch("PRAGMA journal_mode=OFF; BEGIN EXCLUSIVE;");
         locked.map_err(|error| match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-                "another process has it open".to_owned()
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                Unopened { why: "another process has it open".to_owned(), may_pass: false }
             }
-            _ => error.to_string(),
+            _ => error.into(),
         })?;
         Ok(Self { _lock: Mutex::new(lock) })
     }

@@ -1,15 +1,19 @@
 //! The table of tasks, and what is asked of it.
 
 use crate::invocation::store::{Added, Hold, Settled};
-use crate::invocation::task::{StoredRequest, Taken, Task, TaskId, TaskState, TaskStatus, Tries};
+use crate::invocation::task::{
+    StoredRequest, Taken, Task, TaskId, TaskState, TaskStatus, Tries, from_millis as time,
+    to_millis as millis,
+};
 use bytes::Bytes;
-use rusqlite::{Connection, Error, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Error, OpenFlags, OptionalExtension as _, Row, params};
 use std::cell::Cell;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 /// `wake` is when a task is to be taken next: when it is due, or when the lease of the worker
-/// that has it ends; there is none when it is over. Times are milliseconds after the epoch.
+/// that has it ends; there is none when it is over, and it is [`LOST`] when the process died that
+/// had it. Times are milliseconds after the epoch.
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS tasks (
         number INTEGER PRIMARY KEY,
@@ -31,7 +35,12 @@ const SCHEMA: &str = "
     );
     CREATE INDEX IF NOT EXISTS tasks_by_wake ON tasks (wake) WHERE wake IS NOT NULL;
     CREATE INDEX IF NOT EXISTS tasks_by_end ON tasks (ended) WHERE ended IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS tasks_at_work ON tasks (number)
+        WHERE state IN ('Running', 'Stopping');
 ";
+/// The condition of the index `tasks_at_work`, in its own words: only then is it used.
+const AT_WORK: &str = "state IN ('Running', 'Stopping')";
+const LOST: i64 = 0;
 
 /// Says that a file is one of tasks: `tfct`.
 const APPLICATION: i32 = 0x7466_6374;
@@ -42,10 +51,15 @@ const PURGE_EVERY: Duration = Duration::from_secs(10);
 const PURGE_AT_ONCE: u32 = 1_000;
 
 /// Names come in no order, so each one that is added is another page of their index: enough
-/// memory for those of a million tasks, and a log that takes many before they are sorted into
-/// the file.
+/// memory for those of a million tasks, and a log that takes so many (256 MB) before they are
+/// sorted into the file that most pages are written there once for several of them.
 const CACHE_KIB: u32 = 128 * 1024;
-const CHECKPOINT_PAGES: u32 = 16 * 1024;
+const CHECKPOINT_PAGES: u32 = 64 * 1024;
+
+/// How files are opened: names are names of files, and none is made.
+pub(super) fn flags() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
 
 pub(super) struct Table {
     connection: Connection,
@@ -56,32 +70,45 @@ pub(super) struct Table {
 type Result<T> = std::result::Result<T, Error>;
 
 impl Table {
+    /// Of a file that is there.
     pub(super) fn open(path: &Path, retention: Duration) -> Result<Self> {
-        let connection = Connection::open(path)?;
-        connection.execute_batch(&format!(
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
-             PRAGMA cache_size=-{CACHE_KIB}; PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES};"
-        ))?;
+        let connection = Connection::open_with_flags(path, flags())?;
         let read = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i32>(0));
-        match (read("PRAGMA application_id")?, read("PRAGMA user_version")?) {
-            (0, 0) if read("SELECT count(*) FROM sqlite_master")? == 0 => {}
-            (APPLICATION, VERSION) => {}
+        let is_new = match (read("PRAGMA application_id")?, read("PRAGMA user_version")?) {
+            (0, 0) if read("SELECT count(*) FROM sqlite_master")? == 0 => true,
+            (APPLICATION, VERSION) => false,
             _ => {
                 return Err(Error::InvalidPath("it is not a file of tasks of this version".into()));
             }
+        };
+        let journal: String =
+            connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
+        if journal != "wal" {
+            return Err(Error::InvalidPath("its file system has no room for a WAL".into()));
         }
-        connection.execute_batch(SCHEMA)?;
         connection.execute_batch(&format!(
-            "PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION};"
+            "PRAGMA synchronous=FULL; PRAGMA cache_size=-{CACHE_KIB};
+             PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES};"
         ))?;
-        // What ran when the process died is nobody's: no other process has the file.
-        connection.execute_batch(
-            "UPDATE tasks SET state = 'Retrying', lease = lease + 1, wake = 0
-             WHERE state = 'Running';
-             UPDATE tasks SET state = 'Stopped', wake = NULL, ended = due, head = NULL, body = NULL
-             WHERE state = 'Stopping';",
-        )?;
+        connection.execute_batch(SCHEMA)?;
+        if is_new {
+            connection.execute_batch(&format!(
+                "PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION};"
+            ))?;
+        }
         Ok(Self { connection, retention, purged: Cell::new(None) })
+    }
+
+    /// What ran when a process died is nobody's: no other process has the file.
+    pub(super) fn take_over(&self) -> Result<()> {
+        self.connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE;
+             UPDATE tasks SET state = 'Stopped', wake = NULL, ended = due, head = NULL, body = NULL
+             WHERE {AT_WORK} AND state = 'Stopping';
+             UPDATE tasks SET state = 'Retrying', lease = lease + 1, wake = {LOST}
+             WHERE {AT_WORK};
+             COMMIT;"
+        ))
     }
 
     /// All or nothing of it.
@@ -117,7 +144,7 @@ impl Table {
         self.purge(now)?;
         let mut due = self.connection.prepare_cached(
             "SELECT number, id, request_id, state, accepted, due, lease, taken, of_function,
-                    of_platform, platform_since, head, body
+                    of_platform, platform_since, head, body, wake
              FROM tasks WHERE wake <= ?1 ORDER BY wake LIMIT ?2",
         )?;
         let rows = due.query_map(params![millis(now), max.min(1_000) as u32], Due::read)?;
@@ -269,13 +296,15 @@ impl Table {
         if self.purged.get().is_some_and(is_recent) {
             return Ok(());
         }
-        self.purged.set(Some(now));
         let before = now.checked_sub(self.retention).map_or(0, millis);
         let mut delete = self.connection.prepare_cached(
             "DELETE FROM tasks WHERE number IN
                 (SELECT number FROM tasks WHERE ended < ?1 ORDER BY ended LIMIT ?2)",
         )?;
-        delete.execute(params![before, PURGE_AT_ONCE])?;
+        // The rest of what is left goes with the next call.
+        if delete.execute(params![before, PURGE_AT_ONCE])? < PURGE_AT_ONCE as usize {
+            self.purged.set(Some(now));
+        }
         Ok(())
     }
 }
@@ -292,6 +321,7 @@ struct Due {
     tries: Tries,
     head: Option<String>,
     body: Option<Vec<u8>>,
+    wake: i64,
 }
 
 impl Due {
@@ -312,18 +342,16 @@ impl Due {
             },
             head: row.get(11)?,
             body: row.get(12)?,
+            wake: row.get(13)?,
         })
     }
 
     /// The task for a worker, `None` if what is stored is none.
     fn take(self, now: SystemTime) -> Option<Taken> {
-        let Self { id, request_id, mut tries, .. } = self;
-        tries.taken += 1;
-        if self.state == Some(TaskState::Running) {
-            // Its lease has ended.
-            tries.of_platform += 1;
-            tries.platform_since.get_or_insert(now);
-        }
+        let Self { id, request_id, .. } = self;
+        // Its lease has ended, or its process.
+        let is_lost = self.state == Some(TaskState::Running) || self.wake == LOST;
+        let tries = self.tries.and_one_more(is_lost, now);
         let request = StoredRequest::read(&self.head?, Bytes::from(self.body?))?;
         let task = Task {
             id: TaskId::of_store(id),
@@ -332,7 +360,8 @@ impl Due {
             due_at: time(self.due),
             request,
         };
-        Some(Taken { task, lease: (self.lease + 1) as u64, tries })
+        let lease = (self.lease + 1) as u64;
+        Some(Taken { task, lease, is_lost, tries, receipt: "".into() })
     }
 }
 
@@ -349,14 +378,4 @@ fn status(row: &Row<'_>) -> Result<TaskStatus> {
         ended_at: row.get::<_, Option<i64>>(6)?.map(time),
         error: row.get(7)?,
     })
-}
-
-fn millis(time: SystemTime) -> i64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn time(millis: i64) -> SystemTime {
-    let since = Duration::from_millis(u64::try_from(millis).unwrap_or_default());
-    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
 }

@@ -1,6 +1,7 @@
 //! The one thread that reads and writes: many operations share a transaction, and so an
 //! `fsync`.
 
+use super::place::{Opened, Place};
 use super::table::Table;
 use crate::invocation::store::{Added, Hold, Settled, StoreError};
 use crate::invocation::task::{Taken, Task, TaskId, TaskState, TaskStatus};
@@ -24,8 +25,14 @@ pub(super) enum Operation {
 /// The most operations of one transaction: of the longest bodies, some 64 MB.
 const MOST: usize = 512;
 
-/// Does what is asked, until nobody can ask any more.
-pub(super) fn run(mut table: Table, operations: &Receiver<Operation>, changed: &Notify) {
+/// Does what is asked, until nobody can ask any more. A file that is not open is tried again with
+/// all that is asked.
+pub(super) fn run(
+    place: &Place,
+    mut opened: Option<Opened>,
+    operations: &Receiver<Operation>,
+    changed: &Notify,
+) {
     while let Ok(first) = operations.recv() {
         let mut batch = vec![first];
         while batch.len() < MOST
@@ -34,15 +41,25 @@ pub(super) fn run(mut table: Table, operations: &Receiver<Operation>, changed: &
             batch.push(next);
         }
         let adds = batch.iter().any(|operation| matches!(operation, Operation::Add(..)));
-        commit(&mut table, batch);
+        let table = match &mut opened {
+            Some(opened) => &mut opened.table,
+            None => match place.open() {
+                Ok(open) => &mut opened.insert(open).table,
+                Err(unopened) => {
+                    refuse(batch, &unopened.why);
+                    continue;
+                }
+            },
+        };
+        commit(table, batch);
         if adds {
             changed.notify_waiters();
         }
     }
 }
 
-/// An answer that waits for the transaction to be committed.
-type Answer = Box<dyn FnOnce(Option<&rusqlite::Error>)>;
+/// An answer that waits for the transaction to be committed, or is told why it is not.
+type Answer = Box<dyn FnOnce(Option<&str>)>;
 
 fn commit(table: &mut Table, batch: Vec<Operation>) {
     let mut answers: Vec<Answer> = Vec::with_capacity(batch.len());
@@ -50,63 +67,72 @@ fn commit(table: &mut Table, batch: Vec<Operation>) {
         let mut failed = Ok(());
         for operation in batch {
             // After a failure nothing is done, and everybody is told.
-            let done = operation.run(table, failed.is_ok(), &mut answers);
+            let done = operation.run(failed.is_ok().then_some(table), &mut answers);
             failed = failed.and(done);
         }
         failed
     });
+    let why = committed.err().map(|error| error.to_string());
     for answer in answers {
-        answer(committed.as_ref().err());
+        answer(why.as_deref());
+    }
+}
+
+fn refuse(batch: Vec<Operation>, why: &str) {
+    let mut answers = Vec::with_capacity(batch.len());
+    for operation in batch {
+        // Nothing is done that could fail.
+        let _ = operation.run(None, &mut answers);
+    }
+    for answer in answers {
+        answer(Some(why));
     }
 }
 
 impl Operation {
-    fn run(
-        self,
-        table: &Table,
-        go_on: bool,
-        answers: &mut Vec<Answer>,
-    ) -> Result<(), rusqlite::Error> {
+    /// Does it, if there is a table.
+    fn run(self, table: Option<&Table>, answers: &mut Vec<Answer>) -> Result<(), rusqlite::Error> {
         match self {
-            Self::Add(task, reply) => answer(reply, go_on, answers, || table.add(&task)),
+            Self::Add(task, reply) => answer(reply, table, answers, |table| table.add(&task)),
             Self::Take { now, max, lease, reply } => {
-                answer(reply, go_on, answers, || table.take(now, max, lease))
+                answer(reply, table, answers, |table| table.take(now, max, lease))
             }
             Self::Extend { id, lease, until, reply } => {
-                answer(reply, go_on, answers, || table.extend(&id, lease, until))
+                answer(reply, table, answers, |table| table.extend(&id, lease, until))
             }
             Self::Settle { id, lease, outcome, now, reply } => {
-                answer(reply, go_on, answers, || table.settle(&id, lease, &outcome, now))
+                answer(reply, table, answers, |table| table.settle(&id, lease, &outcome, now))
             }
-            Self::Get(id, reply) => answer(reply, go_on, answers, || table.get(&id)),
+            Self::Get(id, reply) => answer(reply, table, answers, |table| table.get(&id)),
             Self::List { after, max, reply } => {
-                answer(reply, go_on, answers, || table.list(after.as_ref(), max))
+                answer(reply, table, answers, |table| table.list(after.as_ref(), max))
             }
-            Self::Stop { id, now, reply } => answer(reply, go_on, answers, || table.stop(&id, now)),
+            Self::Stop { id, now, reply } => {
+                answer(reply, table, answers, |table| table.stop(&id, now))
+            }
         }
     }
 }
 
 fn answer<T: 'static>(
     reply: Reply<T>,
-    go_on: bool,
+    table: Option<&Table>,
     answers: &mut Vec<Answer>,
-    run: impl FnOnce() -> Result<T, rusqlite::Error>,
+    run: impl FnOnce(&Table) -> Result<T, rusqlite::Error>,
 ) -> Result<(), rusqlite::Error> {
-    let failed = |error: Option<&rusqlite::Error>| {
-        let why = error.map_or("another failed".to_owned(), ToString::to_string);
-        StoreError::new(format!("tasks cannot be stored at the moment: {why}"))
-    };
-    let (result, outcome) = match go_on.then(run) {
+    let (result, outcome) = match table.map(run) {
         Some(Ok(value)) => (Some(value), Ok(())),
         Some(Err(error)) => (None, Err(error)),
         None => (None, Ok(())),
     };
-    answers.push(Box::new(move |error| {
+    answers.push(Box::new(move |why| {
         // Nobody may wait for it any more.
-        let _ = reply.send(match (error, result) {
+        let _ = reply.send(match (why, result) {
             (None, Some(value)) => Ok(value),
-            (error, _) => Err(failed(error)),
+            (why, _) => {
+                let why = why.unwrap_or("another failed");
+                Err(StoreError::new(format!("tasks cannot be stored at the moment: {why}")))
+            }
         });
     }));
     outcome

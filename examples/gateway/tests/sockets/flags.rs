@@ -1,14 +1,14 @@
-//! Tokens, scripts of other origins and tasks, by their flags.
+//! Tokens and scripts of other origins, by their flags.
 
 use crate::Over;
-use crate::client::{assert_id, refusal};
+use crate::client::assert_id;
 use crate::function::Function;
 use crate::gateway::{ANONYMOUS, File, Gateway, output};
 use bytes::Bytes;
 use http::Request;
-use http_body_util::{Empty, Full};
+use http_body_util::Empty;
 use jsonwebtoken::{EncodingKey, Header, encode};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 const SECRET: &[u8] = b"a secret that is long enough for HS256";
 /// The same as a key set.
@@ -69,8 +69,6 @@ fn what_tokens_need_is_named() {
         (vec!["--auth", "jwt", "--keys", access.path()], "--keys: is for signatures"),
         (vec!["--auth", "anonymous", "--cors", "/nowhere.json"], "--cors: /nowhere.json: "),
         (vec!["--auth", "anonymous", "--cors", odd.path()], "corsConfig.allowOrigins"),
-        (vec!["--auth", "anonymous", "--store", "redis:a"], "--store: must be of the form"),
-        (vec!["--auth", "anonymous", "--store", "sqlite:/nowhere/a"], "--store: /nowhere/a: "),
     ] {
         let args = [&["--upstream", "http://127.0.0.1:1"], &args[..]].concat();
         let error = String::from_utf8(output(&args).stderr).unwrap();
@@ -96,40 +94,4 @@ async fn scripts_of_other_origins_are_let_in_as_the_flag_says() {
         let is_allowed = response.headers().contains_key("access-control-allow-origin");
         assert_eq!(is_allowed, status == 204);
     }
-}
-
-#[tokio::test]
-async fn tasks_are_carried_out_and_shown() {
-    let function = Function::hello().await;
-    let file = File::new("sqlite", "");
-    std::fs::remove_file(file.path()).unwrap();
-    let store = format!("sqlite:{}", file.path());
-    let args = [ANONYMOUS, &["--store", &store]].concat();
-    let mut gateway = Gateway::start(&function.url, &args);
-    let request = || {
-        Request::post("/")
-            .header("x-fc-invocation-type", "Async")
-            .header("x-fc-async-task-id", "order-1")
-            .body(Full::<Bytes>::from("10"))
-            .unwrap()
-    };
-    let response = Over::Http1.send(&gateway, request()).await.unwrap();
-    assert_eq!(response.status(), 202);
-    let id = assert_id(response.headers());
-    let response = Over::Http2.send(&gateway, request()).await.unwrap();
-    assert_eq!(response.status(), 409);
-    assert!(refusal(response).await.contains("StatefulAsyncInvocationAlreadyExists"));
-    while function.calls().is_empty() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert_eq!(function.call().headers["x-fc-request-id"], *id);
-    let others = output(&["tasks", "--store", &store]);
-    let error = String::from_utf8(others.stderr).unwrap();
-    assert!(error.contains("another process has it open"), "{error}");
-    gateway.signal("TERM");
-    assert!(gateway.wait().success());
-    let shown = String::from_utf8(output(&["tasks", "--store", &store]).stdout).unwrap();
-    let task: serde_json::Value = serde_json::from_str(&shown).unwrap();
-    assert_eq!(task["taskId"], "order-1");
-    assert_eq!((&task["requestId"], &task["state"]), (&id.into(), &"Succeeded".into()));
 }

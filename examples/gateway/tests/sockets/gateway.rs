@@ -13,9 +13,12 @@ pub struct Gateway {
     pub address: String,
 }
 
-/// The program with these arguments and no access key in the environment.
-fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fc-gateway"));
+/// The program with these arguments and no access key in the environment, by a command that
+/// becomes it.
+fn command(by: &[&str], args: &[&str]) -> Command {
+    let words = [by, &[env!("CARGO_BIN_EXE_fc-gateway")]].concat();
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
     for name in ["ID", "SECRET"] {
         command.env_remove(format!("ALIBABA_CLOUD_ACCESS_KEY_{name}"));
     }
@@ -25,13 +28,18 @@ fn command(args: &[&str]) -> Command {
 
 /// What becomes of the program with arguments that it cannot start with.
 pub fn output(args: &[&str]) -> Output {
-    command(args).output().unwrap()
+    command(&[], args).output().unwrap()
 }
 
 impl Gateway {
     /// Starts one in front of this function.
     pub fn start(upstream: &str, args: &[&str]) -> Self {
-        let mut command = command(&["--listen", "127.0.0.1:0", "--upstream", upstream]);
+        Self::start_by(&[], upstream, args)
+    }
+
+    /// The same, by a command that becomes it.
+    pub fn start_by(by: &[&str], upstream: &str, args: &[&str]) -> Self {
+        let mut command = command(by, &["--listen", "127.0.0.1:0", "--upstream", upstream]);
         let mut child =
             command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -57,6 +65,15 @@ impl Gateway {
 
     pub fn url(&self, target: &str) -> String {
         format!("http://{}{target}", self.address)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.address.rsplit_once(':').unwrap().1.parse().unwrap()
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends it a signal, as `kill` does.
@@ -109,4 +126,14 @@ impl Drop for File {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
+}
+
+/// Whether a program is there. Where it is not, that is said, and is an error in CI.
+pub fn has(program: &str) -> bool {
+    let is_there = Command::new(program).arg("--version").output().is_ok();
+    if !is_there {
+        assert!(std::env::var_os("CI").is_none(), "{program} is missing");
+        println!("not run: {program} is missing");
+    }
+    is_there
 }

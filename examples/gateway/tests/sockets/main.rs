@@ -5,14 +5,21 @@
 
 mod bodies;
 mod client;
+mod durable;
 mod flags;
 mod function;
 mod gateway;
 mod headers;
 mod limits;
+#[path = "../../../../tests/system/nats/load.rs"]
+#[allow(dead_code, reason = "shared with tests that need other things")]
+mod load;
 mod process;
 mod signatures;
+#[allow(dead_code, reason = "shared with tests that need other things")]
+mod stores;
 mod streams;
+mod tasks;
 mod upgrades;
 
 use client::Over;
