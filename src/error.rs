@@ -67,6 +67,9 @@ pub enum ErrorKind {
     AlreadyPresigned,
     /// The signed URL would not be a valid URI, being longer than 65 534 bytes.
     UriTooLong,
+    /// A request of a test (`test_util`) that is not let in however it is signed. Its source is the
+    /// [`Rejection`](crate::Rejection).
+    Refused,
 }
 
 impl Error {

@@ -129,7 +129,7 @@
 //! ```
 
 use crate::clock::{Clock, FixedClock, SystemClock};
-use crate::error::{BoxError, Error};
+use crate::error::{Error, ErrorKind};
 use crate::keys::VerifyingKey;
 use crate::keys::static_keys::StaticKeys;
 use crate::protocol::verifier::caller::with_caller;
@@ -232,7 +232,7 @@ impl TestKey {
     ///
     /// # Errors
     /// As [`TestKey::sign`].
-    pub fn caller(&self) -> Result<VerifiedCaller, BoxError> {
+    pub fn caller(&self) -> Result<VerifiedCaller, Error> {
         self.caller_of(&Request::new(()))
     }
 
@@ -240,14 +240,16 @@ impl TestKey {
     /// [`VerifiedCaller::covers_body`].
     ///
     /// # Errors
-    /// As [`TestKey::sign`], and a [`Rejection`](crate::Rejection) of what is not let in however it
-    /// is signed.
-    pub fn caller_of<B>(&self, request: &Request<B>) -> Result<VerifiedCaller, BoxError> {
+    /// As [`TestKey::sign`], and [`ErrorKind::Refused`] for what is not let in however it is signed.
+    pub fn caller_of<B>(&self, request: &Request<B>) -> Result<VerifiedCaller, Error> {
         let mut head = Request::new(());
         *head.method_mut() = request.method().clone();
         *head.uri_mut() = request.uri().clone();
         *head.headers_mut() = request.headers().clone();
-        Ok(self.verifier().verify_request_at(&self.sign(head)?, self.clock.now())?)
+        let verdict = self.verifier().verify_request_at(&self.sign(head)?, self.clock.now());
+        verdict.map_err(|rejection| {
+            Error::caused(ErrorKind::Refused, "the request is not let in", rejection)
+        })
     }
 
     /// A request as it is inside of a layer that verified it: unsigned, with its caller and the
@@ -255,7 +257,7 @@ impl TestKey {
     ///
     /// # Errors
     /// As [`TestKey::caller_of`].
-    pub fn call<B>(&self, mut request: Request<B>) -> Result<Request<B>, BoxError> {
+    pub fn call<B>(&self, mut request: Request<B>) -> Result<Request<B>, Error> {
         let caller = self.caller_of(&request)?;
         with_caller(request.extensions_mut(), caller);
         Ok(request)

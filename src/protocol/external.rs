@@ -1,7 +1,7 @@
 //! What clients call, where a proxy passes it on under another host or without part of its path.
 
 use super::host::Host;
-use super::request::{Field, Head};
+use super::request::{Field, Head, MAX_URI_LEN};
 use crate::error::{Error, ErrorKind};
 use http::Uri;
 use http::header::HeaderValue;
@@ -56,6 +56,9 @@ impl Base {
         if let Some(query) = uri.query() {
             target.push('?');
             target.push_str(query);
+        }
+        if target.len() > MAX_URI_LEN {
+            return None;
         }
         let (scheme, authority) = (self.scheme.clone(), self.authority.clone());
         Uri::builder().scheme(scheme).authority(authority).path_and_query(target).build().ok()
@@ -129,7 +132,12 @@ mod tests {
             let expected = expected.map(|target| format!("https://api.example{target}"));
             assert_eq!(joined.map(|uri| uri.to_string()), expected, "{target}");
         }
-        let longest = format!("/{}", "a".repeat(65_530));
-        assert!(base.join(&longest.parse().unwrap()).is_none());
+        for (len, fits) in [(MAX_URI_LEN - "/v2".len(), true), (MAX_URI_LEN - 2, false)] {
+            let target = format!("/{}?a", "a".repeat(len - "/?a".len()));
+            let joined = base.join(&target.parse().unwrap());
+            assert_eq!(joined.is_some(), fits, "{len}");
+            let expected = format!("/v2{target}");
+            assert!(joined.is_none_or(|uri| uri.path_and_query().unwrap().as_str() == expected));
+        }
     }
 }

@@ -318,7 +318,7 @@ const MAX_ACCESS_KEY_ID: usize = 256;
     message = "`{Self}` is no key store that answers at once",
     label = "not a `KeyStore`",
     note = "a closure says what it takes, and returns keys: `|id: &str| -> Option<VerifyingKey>`",
-    note = "where keys have to be awaited, call `.awaiting_keys()` on the `VerifyLayer`",
+    note = "where keys have to be awaited, call `awaiting_keys()` on the `VerifyLayer`",
     note = "a type of your own implements `keys::KeyStore`; an `Arc` of one that does is a store too"
 )]
 pub trait KeyStore {
