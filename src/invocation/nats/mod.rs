@@ -117,7 +117,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use stream::{PATIENCE, PAUSE, Published, TaskStream, not_connected, unavailable};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// Keeps tasks in a stream of NATS JetStream: for gateways and workers on many machines.
 ///
@@ -221,15 +221,26 @@ impl NatsStore {
     ) -> Result<(Option<Record>, Option<(Record, u64)>), StoreError> {
         let stream = &self.shared.stream;
         let mut is_new = is_new;
+        // What may have been written, when the connection broke before the answer.
+        let mut unknown: Option<(Option<Record>, Record)> = None;
         for _ in 0..TRIES {
             let seen = if is_new { None } else { stream.state(id).await? };
             is_new = false;
+            if let (Some((before, written)), Some((record, number))) = (&unknown, &seen)
+                && written.is_stored_as(record, *number)
+            {
+                return Ok((before.clone(), seen));
+            }
             let (before, number) = seen.map_or((None, 0), |(record, at)| (Some(record), at));
             let Some(record) = change(before.as_ref()) else { return Ok((before, None)) };
             match stream.put_state(id, &record, number).await {
                 Published::Stored(number) => return Ok((before, Some((record, number)))),
                 Published::Conflict => {}
-                Published::Refused(error) | Published::Unknown(error) => return Err(error),
+                Published::Refused(error) => return Err(error),
+                Published::Unknown(error) => {
+                    timeout(PATIENCE, stream.wait_until_good()).await.map_err(|_| error)?;
+                    unknown = Some((before, record));
+                }
             }
         }
         Err(StoreError::new(format!("the task {id} is changed all the time")))
@@ -324,11 +335,8 @@ impl InvocationStore for NatsStore {
                 Published::Refused(_) => {}
                 Published::Unknown(_) => may_be_stored = true,
             }
-            sleep(PAUSE).await;
             // What is sent meanwhile would only wait in the client.
-            while stream.ensure_good().await.is_err() {
-                sleep(PAUSE).await;
-            }
+            stream.wait_until_good().await;
         }
     }
 
@@ -344,11 +352,14 @@ impl InvocationStore for NatsStore {
         let claims = messages.iter().map(|message| self.claim(message, now, lease));
         let mut taken = Vec::new();
         let mut failed = None;
-        for claimed in join_all(claims).await {
+        for (claimed, message) in join_all(claims).await.into_iter().zip(&messages) {
             match claimed {
                 Ok(claimed) => taken.extend(claimed),
-                // The server gives it again when its lease has ended.
-                Err(error) => failed = Some(error),
+                Err(error) => {
+                    failed = Some(error);
+                    // If this is lost too it is given again when its lease has ended.
+                    let _ = message.ack_with(AckKind::Nak(Some(PAUSE))).await;
+                }
             }
         }
         match failed {
