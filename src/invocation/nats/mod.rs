@@ -110,7 +110,7 @@
 //! |---|---|---|---|
 //! | 1 k | 3 k to 4 k | 1 k | 1 % of the first figure: any three servers, one stream. One server that syncs always is too slow by ten times: it is good for some 100 invocations/s |
 //! | 50 k | 150 k to 200 k | 50 k | 40 to 80 % of what one server writes without replicas. With three replicas nobody has published it: several streams, led by different servers, and a measurement before anything is promised |
-//! | 1 M | 3 M to 4 M | 1 M | 8 to 16 times what one server writes, and all of it three times: some 50 such servers, and 16 streams or more. A store is one stream: that is a store and a trigger for each part of the callers |
+//! | 1 M | 3 M to 4 M | 1 M | 8 to 16 times what one server writes, and all of it three times: 25 to 50 such servers, and 16 streams or more. A store is one stream: that is a store and a trigger for each part of the callers |
 //!
 //! Before the rate it is the *names* that run out: a server has every subject in its memory. Measured
 //! here, a task that waits takes some 500 bytes of it and a name that is over 500 to 1 700. So 1 k
