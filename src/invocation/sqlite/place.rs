@@ -3,6 +3,7 @@
 use super::owner::Owner;
 use super::table::Table;
 use rusqlite::ErrorCode;
+use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -61,14 +62,27 @@ impl Place {
 /// The name that a file has for everybody, of which the names of the files beside it are made.
 /// It is absolute, so that it is not one of SQLite's own (`:memory:`).
 fn file(path: &Path) -> Result<PathBuf, Unopened> {
-    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
-    let made = std::fs::OpenOptions::new().append(true).create(true).open(path);
-    made.and_then(|_| path.canonicalize()).map_err(|error| {
-        let may_pass = match error.kind() {
-            StorageFull => true,
-            PermissionDenied | ReadOnlyFilesystem => path.is_file(),
-            _ => false,
-        };
-        Unopened { why: error.to_string(), may_pass }
-    })
+    use io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull};
+    let found = match path.canonicalize() {
+        // One that is there is opened by SQLite alone: closing it another time would let go of
+        // the locks that this process has on it.
+        Err(error) if error.kind() == NotFound => {
+            let made = OpenOptions::new().append(true).create(true).open(path);
+            made.and_then(|_| path.canonicalize())
+        }
+        found => found,
+    };
+    let unopened = |why, may_pass| Unopened { why, may_pass };
+    match found {
+        Ok(found) if found.is_file() => Ok(found),
+        Ok(_) => Err(unopened("it is no file".to_owned(), false)),
+        Err(error) => {
+            let may_pass = match error.kind() {
+                StorageFull => true,
+                PermissionDenied | ReadOnlyFilesystem => path.is_file(),
+                _ => false,
+            };
+            Err(unopened(error.to_string(), may_pass))
+        }
+    }
 }
