@@ -2,7 +2,7 @@
 
 use crate::protocol::date::from_unix;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Tells the time to layers. The core takes the time as an argument instead.
 ///
@@ -59,4 +59,9 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     fn now(&self) -> SystemTime {
         (**self).now()
     }
+}
+
+/// A time later than another; for what cannot be represented, the same.
+pub(crate) fn later(time: SystemTime, by: Duration) -> SystemTime {
+    time.checked_add(by).unwrap_or(time)
 }

@@ -95,6 +95,22 @@ fn every_public_type_has_the_traits_it_should_have() {
 }
 
 #[test]
+fn so_have_providers_of_credentials_and_key_stores() {
+    use tower_fc::credentials::{CachedCredentials, RuntimeCredentials};
+    use tower_fc::credentials::{DynProvideCredentials, ProvideCredentials};
+    use tower_fc::keys::{AsyncKeyStore, ByRequest, DynAsyncKeyStore, KeyQuery};
+    matrix! {
+        [Send + Sync + Unpin + Clone + Debug + 'static]
+            CachedCredentials<Bare>, CachedCredentials<Bare, Rich>;
+        [Send + Sync + Unpin + Debug + 'static] RuntimeCredentials, ByRequest<Bare>;
+        [Send + Sync + Unpin + Debug + 'static] KeyQuery<'static>;
+        [Send + Sync + ProvideCredentials] std::sync::Arc<dyn DynProvideCredentials>;
+        [Send + Sync + AsyncKeyStore] std::sync::Arc<dyn DynAsyncKeyStore>;
+        [Clone + std::error::Error] Error;
+    }
+}
+
+#[test]
 fn so_have_those_that_digest_bodies() {
     use tower_fc::digest::{
         BodyDigestMismatch, BodyTooLarge, BufferedBody, BufferedCheckDigest,

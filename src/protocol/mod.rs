@@ -18,7 +18,7 @@ pub(crate) mod signer;
 mod theorem;
 pub(crate) mod verifier;
 
-pub(crate) use key::{Credentials, KeyStore, KeyStoreError, Keys, VerifyingKey};
+pub(crate) use key::{Credentials, KeyQuery, KeyStore, KeyStoreError, Keys, VerifyingKey};
 pub(crate) use presigner::Presigner;
 pub(crate) use scheme::Scheme;
 pub(crate) use signer::Signer;

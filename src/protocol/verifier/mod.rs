@@ -300,8 +300,9 @@ impl<K> Verifier<K> {
     ///   ([`VerifiedCaller::covers_header`] is false), is no security token of the client's, and does
     ///   not keep a request from being [anonymous](crate::verify::Mode::Optional).
     /// - Any other `x-fc-` header has to be signed in either reading.
-    /// - No key is looked up twice. A refusal is that of the latter reading where the two differ,
-    ///   and costs twice as much.
+    /// - No key is looked up twice, unless by a security token, which may be another in either
+    ///   reading. A refusal is that of the latter reading where the two differ, and costs twice as
+    ///   much.
     ///
     /// # What cannot work
     ///
@@ -384,33 +385,9 @@ impl<K> Verifier<K> {
         })
     }
 
-    /// Checks ambiguity and signature of a request, in the reading that `claim` is of and then in
-    /// the one that is left, if any.
-    ///
-    /// # Errors
-    /// The first fault of the former.
-    pub(crate) fn decide<'a>(
-        &self,
-        readings: Readings<'_, 'a>,
-        claim: &Claim<'a>,
-        list: &List<'a>,
-        keys: &[VerifyingKey],
-        now: SystemTime,
-    ) -> Result<VerifiedCaller, Rejection> {
-        let Some(other) = readings.other else {
-            return self.decide_head(readings.head, claim, list, keys, now);
-        };
-        self.decide_head(readings.head, claim, list, keys, now).or_else(|rejection| {
-            let mut list = List::new();
-            self.read_head(other, &mut list, now)
-                .and_then(|claim| self.decide_head(other, &claim, &list, keys, now))
-                .map_err(|_| rejection)
-        })
-    }
-
     /// Checks size, shape, time and coverage of a request.
     #[inline(always)] // Saves a move, 1 % of verifying.
-    fn read_head<'a>(
+    pub(crate) fn read_head<'a>(
         &self,
         head: &Head<'a>,
         list: &mut List<'a>,
@@ -446,7 +423,7 @@ impl<K> Verifier<K> {
 
     /// Checks ambiguity and signature of a request.
     #[inline(always)] // As above.
-    fn decide_head<'a>(
+    pub(crate) fn decide<'a>(
         &self,
         head: &Head<'a>,
         claim: &Claim<'a>,
@@ -492,9 +469,19 @@ impl<K: KeyStore> Verifier<K> {
         let mut readings = Readings::of(&head, own.as_ref());
         let mut list = List::new();
         let claim = self.read(&mut readings, &mut list, now)?;
-        let keys = self.keys.lookup(&claim.access_key_id);
+        let query = claim.query(readings.head);
+        let keys = self.keys.lookup_for(&query);
         let keys = keys.map_err(|error| claim.unavailable(error))?;
-        self.decide(readings, &claim, &list, keys.as_slice(), now)
+        let decided = self.decide(readings.head, &claim, &list, keys.as_slice(), now);
+        let Some(head) = readings.other.filter(|_| decided.is_err()) else { return decided };
+        let mut list = List::new();
+        let Ok(other) = self.read_head(head, &mut list, now) else { return decided };
+        let keys = match query.is_by_token() {
+            false => Ok(keys),
+            true => self.keys.lookup_for(&other.query(head)),
+        };
+        let keys = keys.map_err(|error| other.unavailable(error))?;
+        self.decide(head, &other, &list, keys.as_slice(), now).or(decided)
     }
 }
 
