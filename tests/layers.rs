@@ -10,6 +10,7 @@ mod allocations;
 mod auto_traits;
 #[cfg(feature = "axum")]
 mod axum;
+mod correct_clock;
 mod credentials;
 mod digest_layer;
 #[cfg(all(feature = "key-cache", feature = "key-file"))]

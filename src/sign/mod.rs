@@ -24,6 +24,7 @@
 //! ```
 
 mod awaiting;
+mod correct;
 mod error;
 mod future;
 pub(crate) mod layer;
@@ -32,6 +33,10 @@ pub(crate) mod origins;
 mod service;
 
 pub use awaiting::{AsyncSign, AsyncSignFuture, AsyncSignLayer};
+pub use correct::{
+    AnswerBody, CloneBody, CopyBody, CorrectClock, CorrectClockFuture, CorrectClockLayer,
+    DEFAULT_MAX_OFFSET,
+};
 pub use error::SignError;
 pub use future::SignFuture;
 pub use service::Sign;
