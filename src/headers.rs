@@ -23,6 +23,8 @@ pub static X_ACS_SIGNATURE_NONCE: HeaderName = HeaderName::from_static("x-acs-si
 pub static X_FC_SIGNATURE_NONCE: HeaderName = HeaderName::from_static("x-fc-signature-nonce");
 /// `x-fc-invocation-type`: `Async` for a request that is to be carried out later, or `Sync`.
 pub static X_FC_INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-fc-invocation-type");
+/// `x-fc-log-type`: `Tail` for a request whose answer is to come with its log, or `None`.
+pub static X_FC_LOG_TYPE: HeaderName = HeaderName::from_static("x-fc-log-type");
 /// `x-fc-async-delay`: after how many seconds.
 pub static X_FC_ASYNC_DELAY: HeaderName = HeaderName::from_static("x-fc-async-delay");
 /// `x-fc-async-task-id`: by which name it is looked up.

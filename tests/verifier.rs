@@ -7,6 +7,7 @@ mod hosts;
 mod keys;
 mod limits;
 mod platform;
+mod sdks;
 mod strictness;
 mod time;
 

@@ -13,6 +13,7 @@ pub(crate) mod key;
 pub(crate) mod presigner;
 pub(crate) mod request;
 pub(crate) mod scheme;
+pub(crate) mod sdk;
 pub(crate) mod signer;
 #[cfg(test)]
 mod theorem;
@@ -31,6 +32,7 @@ pub use dialect::{Dialect, Dialects};
 pub use presigner::PresignedUrl;
 pub use scheme::Schemes;
 pub use scheme::ambiguity::Ambiguity;
+pub use sdk::Sdk;
 pub use verifier::limits::{
     DEFAULT_MAX_HEADERS_LEN, DEFAULT_MAX_SIGNED_HEADERS, DEFAULT_MAX_TARGET_LEN,
 };

@@ -15,6 +15,7 @@ use super::scheme::Schemes;
 use super::scheme::ambiguity::Ambiguity;
 use super::scheme::coverage::{List, Uncovered};
 use super::scheme::strict::Strict;
+use super::sdk::{Accepted, Sdk};
 use crate::error::Error;
 use crate::headers::OF_PLATFORM;
 use caller::VerifiedCaller;
@@ -99,7 +100,7 @@ use time::Window;
 /// [refused by name](Verifier::with_refused).
 ///
 /// The Go and Node helpers for `ACS3` cannot sign `x-fc-` headers: exempt those you
-/// need, one by one.
+/// need, one by one, or name the SDKs by [`Verifier::with_sdks`].
 ///
 /// ```
 /// use tower_fc::{Credentials, RejectionKind, Signer, Verifier};
@@ -164,6 +165,56 @@ impl<K> Verifier<K> {
     pub fn with_dialects(mut self, dialects: impl Into<Dialects>) -> Self {
         self.forms = dialects.into().into();
         self
+    }
+
+    /// Accepts the requests of these SDKs and no others: what they sign by, in their dialects.
+    ///
+    /// Takes the place of [`with_schemes`](Self::with_schemes) and
+    /// [`with_dialects`](Self::with_dialects), and of an earlier call. The strict rules stay: what
+    /// an SDK signs in a way that could be meant otherwise is refused, as are the management calls
+    /// of `@alicloud/fc2` with parameters, which it leaves unsigned.
+    ///
+    /// | SDKs | sign by | what that opens |
+    /// |---|---|---|
+    /// | `PythonFc20230330` | `ACS3` as documented | nothing |
+    /// | `NodeFc20230330` | `ACS3` as documented | the headers below |
+    /// | `GoFc20230330`, `JavaFc20230330` | `ACS3` | names of parameters are signed unencoded in Go; the headers below |
+    /// | `…FcOpen20210406` | `FC` and `ACS3` | what `FC` opens; in Python parameters in the order of their URL; in Go and Java the headers below |
+    /// | `…Fc2`, `GoFc`, `…GatewayFcUtil` | `FC`, and presigned URLs in Go | neither host nor body are signed, and what a careless signer meant cannot be told |
+    /// | `…OpenApiUtil` | `ACS3` in general and as in the samples for HTTP triggers, `acs` | the samples sign no body, no host, and one of the values of a parameter; but in Python, the headers below |
+    ///
+    /// `SECURITY.md` counts, by [dialect](crate::protocol::Dialect), what each signs that could be
+    /// meant otherwise.
+    ///
+    /// The headers: Go's, Java's and Node's `ACS3` leave `x-fc-` headers unsigned that a call sets.
+    /// Of them two may be there, as they steer nothing: `x-fc-log-type`, and
+    /// `x-fc-invocation-type` if it is `Sync`. `Async`, a delay, the id of a task, and all others
+    /// stay refused, unless they are named by
+    /// [`with_insecure_unsigned_header`](Self::with_insecure_unsigned_header).
+    ///
+    /// ```
+    /// use tower_fc::protocol::Sdk;
+    /// use tower_fc::{StaticKeys, Verifier};
+    ///
+    /// let keys = StaticKeys::from_secrets([("LTAI5tExample", "secret")])?;
+    /// let verifier = Verifier::new(keys).with_sdks([Sdk::NodeFc20230330, Sdk::PythonFc20230330]);
+    /// # let _ = verifier;
+    /// # Ok::<(), tower_fc::error::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_sdks(mut self, sdks: impl IntoIterator<Item = Sdk>) -> Self {
+        let none = Accepted {
+            schemes: Schemes::empty(),
+            dialects: Dialects::empty(),
+            plain_invocation: false,
+        };
+        let all = sdks.into_iter().map(Sdk::accepted).fold(none, |all, one| Accepted {
+            schemes: all.schemes | one.schemes,
+            dialects: all.dialects | one.dialects,
+            plain_invocation: all.plain_invocation || one.plain_invocation,
+        });
+        self.strict.required.plain_invocation = all.plain_invocation;
+        self.with_schemes(all.schemes).with_dialects(all.dialects)
     }
 
     /// Refuses requests with credentials that name another host than one of these, or none, as
