@@ -15,6 +15,7 @@ mod credentials;
 mod digest_layer;
 #[cfg(all(feature = "key-cache", feature = "key-file"))]
 mod keys;
+mod observe;
 mod order;
 mod release;
 mod replay;

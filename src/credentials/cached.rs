@@ -60,8 +60,11 @@ pub struct CachedCredentials<P, C = SystemClock> {
     provider: Arc<P>,
     clock: C,
     times: Times,
+    observer: Option<Arc<Observe>>,
     state: Arc<Mutex<State>>,
 }
+
+type Observe = dyn Fn(Result<&Credentials, &Error>) + Send + Sync;
 
 #[derive(Clone, Copy)]
 struct Times {
@@ -105,7 +108,7 @@ impl<P> CachedCredentials<P> {
     pub fn new(provider: P) -> Self {
         let times = Times { ahead: Duration::from_secs(300), max_age: Duration::from_secs(300) };
         let provider = Arc::new(provider);
-        Self { provider, clock: SystemClock, times, state: Arc::default() }
+        Self { provider, clock: SystemClock, times, observer: None, state: Arc::default() }
     }
 }
 
@@ -129,8 +132,19 @@ impl<P, C> CachedCredentials<P, C> {
     /// Tells the time by another clock than the system's: give it the one that requests are signed
     /// by.
     pub fn with_clock<T: Clock>(self, clock: T) -> CachedCredentials<P, T> {
-        let Self { provider, times, .. } = self;
-        CachedCredentials { provider, clock, times, state: Arc::default() }
+        let Self { provider, times, observer, .. } = self;
+        CachedCredentials { provider, clock, times, observer, state: Arc::default() }
+    }
+
+    /// Tells `observe` of each answer of the provider, as it is given to those that wait for it. It
+    /// should do no more than count.
+    #[must_use]
+    pub fn with_observer(
+        mut self,
+        observe: impl Fn(Result<&Credentials, &Error>) + Send + Sync + 'static,
+    ) -> Self {
+        self.observer = Some(Arc::new(observe));
+        self.forgetting()
     }
 
     /// Forgets the credentials, say because a server refused them. Clones forget them too. What is
@@ -180,7 +194,7 @@ where
     /// Asks the provider, and keeps what it gives.
     fn ask(&self, generation: u64) -> impl Future<Output = Answer> + Send + use<P, C> {
         let (provider, state) = (Arc::clone(&self.provider), Arc::clone(&self.state));
-        let (clock, times) = (self.clock.clone(), self.times);
+        let (clock, times, observer) = (self.clock.clone(), self.times, self.observer.clone());
         async move {
             let answer = provider.credentials().await;
             let now = clock.now();
@@ -188,6 +202,9 @@ where
                 true => Ok(credentials),
                 false => Err(Error::provider("the provider gave some that have ended")),
             });
+            if let Some(observe) = observer {
+                observe(answer.as_ref());
+            }
             let mut state = lock(&state);
             if state.generation == generation {
                 state.flight = Weak::new();
@@ -256,6 +273,7 @@ impl<P, C: Clone> Clone for CachedCredentials<P, C> {
             provider: Arc::clone(&self.provider),
             clock: self.clock.clone(),
             times: self.times,
+            observer: self.observer.clone(),
             state: Arc::clone(&self.state),
         }
     }

@@ -36,6 +36,7 @@ mod grpc;
 mod outcome;
 mod request_id;
 mod responder;
+mod undecided;
 
 pub use body::ResponseBody;
 pub use fc::FcResponse;
@@ -46,4 +47,6 @@ pub(crate) use outcome::Observer;
 pub use outcome::Outcome;
 pub use request_id::RequestId;
 pub use responder::RejectionResponse;
+#[cfg(feature = "trigger")]
 pub(crate) use responder::answer;
+pub(crate) use undecided::{Passed, Undecided};

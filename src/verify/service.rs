@@ -4,7 +4,9 @@ use crate::headers::{X_ACS_SECURITY_TOKEN, X_FC_SECURITY_TOKEN};
 use crate::protocol::request::RequestRef;
 use crate::protocol::verifier::caller::without_caller;
 use crate::protocol::{KeyStore, Rejection, RejectionKind, VerifiedCaller};
-use crate::response::{FcResponse, Outcome, RejectionResponse, ResponseBody, ResponseFuture};
+use crate::response::{
+    FcResponse, Passed, RejectionResponse, ResponseBody, ResponseFuture, Undecided,
+};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderMap};
 use http::request::Parts;
@@ -63,7 +65,8 @@ impl<K, R, C> VerifyLayer<K, R, C> {
         let target = self.target(request.uri(), request.extensions());
         let is_exempt = self.settings.exempt.contains(request.method(), target);
         if is_exempt {
-            self.settings.observer.tell(Outcome::Exempt);
+            let observer = &self.settings.observer;
+            Undecided::put(observer, request.extensions_mut(), || Passed::Exempt);
             without_caller(request.extensions_mut());
             self.strip(request.headers_mut());
         }
@@ -84,11 +87,11 @@ impl<K, R, C> VerifyLayer<K, R, C> {
         let observer = &self.settings.observer;
         match verdict {
             Ok(caller) => {
-                observer.tell(Outcome::Verified(&caller));
+                Undecided::put(observer, extensions, || Passed::Verified(caller.clone()));
                 extensions.insert(caller);
             }
             Err(rejection) if self.lets_pass(&rejection) => {
-                observer.tell(Outcome::Anonymous);
+                Undecided::put(observer, extensions, || Passed::Anonymous);
                 without_caller(extensions);
             }
             Err(rejection) => return Err(rejection),

@@ -1,5 +1,6 @@
 use super::answer::{Refusal, Trip};
 use super::body::{AnswerBody, Read};
+use super::correction::Observe;
 use crate::clock::{Clock, CorrectedClock};
 use bytes::Bytes;
 use http::response::Parts;
@@ -9,6 +10,7 @@ use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 use tower_service::Service;
@@ -24,13 +26,14 @@ pub(super) struct Again<S, B> {
 }
 
 /// What a request was signed by, and what becomes of it if that was wrong.
-struct First<S, B, C> {
-    clock: CorrectedClock<C>,
-    max_offset: Duration,
+pub(super) struct First<S, B, C> {
+    pub(super) clock: CorrectedClock<C>,
+    pub(super) max_offset: Duration,
+    pub(super) observer: Option<Arc<Observe>>,
     /// What the clock was corrected by when the request was sent, in milliseconds.
-    offset: i64,
-    sent: SystemTime,
-    again: Option<Again<S, B>>,
+    pub(super) offset: i64,
+    pub(super) sent: SystemTime,
+    pub(super) again: Option<Again<S, B>>,
 }
 
 pin_project! {
@@ -60,15 +63,7 @@ impl<S, F, B, C, R: Body> CorrectClockFuture<S, F, B, C, R> {
     }
 
     /// Of a request that may have been signed by a wrong clock.
-    pub(super) fn first(
-        future: F,
-        clock: CorrectedClock<C>,
-        max_offset: Duration,
-        offset: i64,
-        sent: SystemTime,
-        again: Option<Again<S, B>>,
-    ) -> Self {
-        let first = First { clock, max_offset, offset, sent, again };
+    pub(super) fn first(future: F, first: First<S, B, C>) -> Self {
         Self { first: Some(first), kind: Kind::Sent { future } }
     }
 }
@@ -147,8 +142,11 @@ where
 /// Corrects the clock of a request that was refused because of it. Returns how to send it again, if
 /// that can be done.
 fn learn<S, B, C>(first: &mut Option<First<S, B, C>>, offset: i64) -> Option<Again<S, B>> {
-    let First { clock, again, .. } = first.take()?;
+    let First { clock, observer, again, .. } = first.take()?;
     clock.correct(offset);
+    if let Some(observe) = observer {
+        observe(offset);
+    }
     again
 }
 

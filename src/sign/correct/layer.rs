@@ -5,6 +5,7 @@ use crate::clock::{Clock, CorrectedClock, SystemClock};
 use crate::sign::awaiting::AsyncSignLayer;
 use crate::sign::layer::SignLayer;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 use tower_layer::Layer;
 
@@ -92,6 +93,7 @@ impl<P, C: Clock + Clone> SignLayer<P, C> {
             origins: self.origins.clone(),
             max_offset: DEFAULT_MAX_OFFSET,
             copy: CloneBody,
+            observer: None,
         };
         CorrectClockLayer { sign: self.with_clock(clock), correction }
     }
@@ -121,8 +123,17 @@ impl<L, C, F> CorrectClockLayer<L, C, F> {
     /// `|_: &Body| None` for those that cannot be sent twice.
     pub fn with_body_copy<T>(self, copy: T) -> CorrectClockLayer<L, C, T> {
         let Self { sign, correction } = self;
-        let Correction { clock, origins, max_offset, .. } = correction;
-        CorrectClockLayer { sign, correction: Correction { clock, origins, max_offset, copy } }
+        let Correction { clock, origins, max_offset, observer, .. } = correction;
+        let correction = Correction { clock, origins, max_offset, copy, observer };
+        CorrectClockLayer { sign, correction }
+    }
+
+    /// Tells `observe` each time that the clock is corrected, by how much it is then, in
+    /// milliseconds: positive where it is slow. It should do no more than count.
+    #[must_use]
+    pub fn with_observer(mut self, observe: impl Fn(i64) + Send + Sync + 'static) -> Self {
+        self.correction.observer = Some(Arc::new(observe));
+        self
     }
 
     /// The clock as it is corrected, for a

@@ -1,7 +1,7 @@
 use super::body::AnswerBody;
 use super::copy::{CloneBody, CopyBody};
 use super::correction::Correction;
-use super::future::{Again, CorrectClockFuture};
+use super::future::{Again, CorrectClockFuture, First};
 use crate::awaiting::take_ready;
 use crate::clock::{Clock, SystemClock};
 use bytes::Bytes;
@@ -64,7 +64,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Correction { clock, origins, max_offset, copy } = &self.correction;
+        let Correction { clock, origins, max_offset, copy, observer } = &self.correction;
         // The answer to one that is not signed teaches nothing.
         if !matches!(origins.contain((&request).into()), Ok(true)) {
             return CorrectClockFuture::last(self.inner.call(request));
@@ -75,6 +75,8 @@ where
         let (offset, sent) = (clock.offset_millis(), clock.uncorrected());
         let future = service.call(Request::from_parts(parts, body));
         let again = copy.map(|request| Again { service, request });
-        CorrectClockFuture::first(future, clock.clone(), *max_offset, offset, sent, again)
+        let (clock, max_offset, observer) = (clock.clone(), *max_offset, observer.clone());
+        let first = First { clock, max_offset, observer, offset, sent, again };
+        CorrectClockFuture::first(future, first)
     }
 }
