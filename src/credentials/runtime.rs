@@ -3,7 +3,7 @@ use super::provider::ProvideCredentials;
 use crate::error::{Error, ErrorKind};
 use crate::headers::{X_FC_ACCESS_KEY_ID, X_FC_ACCESS_KEY_SECRET, X_FC_SECURITY_TOKEN};
 use crate::protocol::Credentials;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use std::ffi::OsString;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -111,9 +111,10 @@ impl RuntimeCredentials {
         let Source::Headers(latest) = &self.0 else { return Ok(()) };
         // The secret of an id does not change, and it costs something to make it ready.
         let are_same = |known: &Credentials| {
-            let token = known.key().token().map(|token| token.as_bytes()).unwrap_or_default();
-            let is =
-                |name, text: &[u8]| headers.get(name).is_some_and(|value| value.as_bytes() == text);
+            let token = known.key().token().map_or(&[][..], HeaderValue::as_bytes);
+            let is = |name, text: &[u8]| {
+                headers.get(name).map_or(&[][..], HeaderValue::as_bytes) == text
+            };
             is(&X_FC_ACCESS_KEY_ID, known.access_key_id().as_bytes())
                 && is(&X_FC_SECURITY_TOKEN, token)
         };

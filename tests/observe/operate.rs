@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tower::{Layer as _, ServiceBuilder, ServiceExt as _, service_fn};
+use tower::{ServiceBuilder, ServiceExt as _, service_fn};
 use tower_fc::credentials::CachedCredentials;
 use tower_fc::digest::{CheckDigestLayer, CheckedBody, Md5Encoding, SetDigestLayer};
 use tower_fc::error::Error;
@@ -235,18 +235,18 @@ async fn what_metrics_and_events_say_is_what_had_happened() {
     for _ in 0..4 {
         let (honest, uri) = (honest.clone(), uri.clone());
         workers.spawn(async move {
-            let (mut good, mut away) = (0, 0);
+            let (mut good, mut refused, mut away) = (0, 0, 0);
             while !is_over() {
                 let request = Request::post(&uri).body(Full::<Bytes>::from("money")).unwrap();
                 match honest.clone().oneshot(request).await {
                     Ok(response) if response.status() == 200 => good += 1,
-                    Ok(response) => assert_eq!(response.status(), 503),
+                    Ok(_) => refused += 1,
                     // STS was away for longer than the credentials lasted.
                     Err(_) => away += 1,
                 }
                 tokio::time::sleep(PAUSE).await;
             }
-            format!("honest: {good} answered, {away} without credentials")
+            format!("honest: {good} answered, {refused} refused, {away} without credentials")
         });
     }
     // Those that try it on.

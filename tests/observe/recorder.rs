@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 type Numbers = Mutex<BTreeMap<String, Arc<AtomicU64>>>;
 
 #[derive(Clone, Default)]
-pub struct Recorder(Arc<State>);
+pub(super) struct Recorder(Arc<State>);
 
 #[derive(Default)]
 struct State {
@@ -40,26 +40,26 @@ fn number(numbers: &Numbers, key: &Key) -> Arc<AtomicU64> {
 
 impl Recorder {
     /// What each counter counted, those at 0 left out.
-    pub fn counters(&self) -> BTreeMap<String, u64> {
+    pub(super) fn counters(&self) -> BTreeMap<String, u64> {
         let counters = self.0.counters.lock().unwrap();
         let counted =
             counters.iter().map(|(name, count)| (name.clone(), count.load(Ordering::SeqCst)));
         counted.filter(|(_, count)| *count > 0).collect()
     }
 
-    pub fn gauge(&self, name: &str) -> Option<f64> {
+    pub(super) fn gauge(&self, name: &str) -> Option<f64> {
         let gauges = self.0.gauges.lock().unwrap();
         gauges.get(name).map(|bits| f64::from_bits(bits.load(Ordering::SeqCst)))
     }
 
     /// What was recorded in a histogram.
-    pub fn recorded(&self, name: &str) -> Vec<f64> {
+    pub(super) fn recorded(&self, name: &str) -> Vec<f64> {
         let histograms = self.0.histograms.lock().unwrap();
         histograms.get(name).map(|values| values.0.lock().unwrap().clone()).unwrap_or_default()
     }
 
     /// How many metrics were described.
-    pub fn described(&self) -> u64 {
+    pub(super) fn described(&self) -> u64 {
         self.0.described.load(Ordering::SeqCst)
     }
 

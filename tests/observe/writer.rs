@@ -7,11 +7,11 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 #[derive(Clone, Default)]
-pub struct Writer(Arc<Mutex<Vec<String>>>);
+pub(super) struct Writer(Arc<Mutex<Vec<String>>>);
 
 impl Writer {
     /// The lines since this was asked for last.
-    pub fn take(&self) -> Vec<String> {
+    pub(super) fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
