@@ -2,7 +2,8 @@
 
 use crate::protocol::date::from_unix;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
 
 /// Tells the time to layers. The core takes the time as an argument instead.
 ///
@@ -54,6 +55,47 @@ impl Clock for FixedClock {
     }
 }
 
+/// A clock, and how far it is off as far as that is known: what
+/// [`SignLayer::correcting_clock`](crate::SignLayer::correcting_clock) signs by, and corrects.
+///
+/// Clones share what is known.
+#[derive(Clone, Debug)]
+pub struct CorrectedClock<C = SystemClock> {
+    clock: C,
+    offset: Arc<AtomicI64>,
+}
+
+impl<C> CorrectedClock<C> {
+    /// Of this clock, which is taken to be right at first.
+    pub fn new(clock: C) -> Self {
+        Self { clock, offset: Arc::default() }
+    }
+
+    /// Returns what is added to the time of the clock, in milliseconds: positive where it is slow.
+    pub fn offset_millis(&self) -> i64 {
+        self.offset.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn correct(&self, millis: i64) {
+        self.offset.store(millis, Ordering::Relaxed);
+    }
+}
+
+impl<C: Clock> CorrectedClock<C> {
+    /// What the clock itself says.
+    pub(crate) fn uncorrected(&self) -> SystemTime {
+        self.clock.now()
+    }
+}
+
+impl<C: Clock> Clock for CorrectedClock<C> {
+    fn now(&self) -> SystemTime {
+        let (time, offset) = (self.clock.now(), self.offset_millis());
+        let distance = Duration::from_millis(offset.unsigned_abs());
+        if offset < 0 { time.checked_sub(distance).unwrap_or(time) } else { later(time, distance) }
+    }
+}
+
 #[diagnostic::do_not_recommend] // For the closure that is none, the trait has words of its own.
 impl<F: Fn() -> SystemTime> Clock for F {
     fn now(&self) -> SystemTime {
@@ -65,4 +107,9 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     fn now(&self) -> SystemTime {
         (**self).now()
     }
+}
+
+/// A time later than another; for what cannot be represented, the same.
+pub(crate) fn later(time: SystemTime, by: Duration) -> SystemTime {
+    time.checked_add(by).unwrap_or(time)
 }

@@ -2,16 +2,18 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 /// Reports that something could not be made or obtained.
 ///
 /// Its text names the input and the rule, and never contains a secret. So it quotes no input that
 /// may be one, come to the wrong place, and tells its number, or where it was looked for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error {
     kind: ErrorKind,
     message: Cow<'static, str>,
-    source: Option<BoxError>,
+    // Shared, as an error may be by all who waited for one answer.
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 /// Any error, as tower passes them around.
@@ -35,6 +37,9 @@ pub enum ErrorKind {
     NoRandomness,
     /// An environment variable is missing, or is not text. Set it.
     MissingVariable,
+    /// A header is missing in which Function Compute gives a function its credentials, or is not
+    /// text.
+    MissingHeader,
     /// A key file that cannot be read, is not JSON, or has something in it that is not
     /// an access key. Correct what the text names.
     InvalidKeyFile,
@@ -61,7 +66,8 @@ pub enum ErrorKind {
     TooManyHeaders,
     /// A URL that is not a URI as `http` reads it.
     InvalidUri,
-    /// A lifetime of a presigned URL that is zero, or ends beyond what can be written.
+    /// A lifetime of a presigned URL that is zero, or ends beyond what can be written, or after
+    /// the credentials that sign it.
     InvalidLifetime,
     /// A URL to be presigned has parameters of a presigned URL already.
     AlreadyPresigned,
@@ -96,7 +102,7 @@ impl Error {
         message: &'static str,
         source: impl Into<BoxError>,
     ) -> Self {
-        Self { kind, message: Cow::Borrowed(message), source: Some(source.into()) }
+        Self { kind, message: Cow::Borrowed(message), source: Some(source.into().into()) }
     }
 
     /// The same error, with a text that begins by what it is about.

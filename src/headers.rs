@@ -4,6 +4,10 @@ use http::header::HeaderName;
 
 /// `x-fc-security-token`: the STS token of scheme `FC`.
 pub static X_FC_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-fc-security-token");
+/// `x-fc-access-key-id`: the access key of the function's role, for a custom runtime.
+pub static X_FC_ACCESS_KEY_ID: HeaderName = HeaderName::from_static("x-fc-access-key-id");
+/// `x-fc-access-key-secret`: its secret.
+pub static X_FC_ACCESS_KEY_SECRET: HeaderName = HeaderName::from_static("x-fc-access-key-secret");
 /// `x-fc-request-id`: names one request in every answer of the gateway.
 pub static X_FC_REQUEST_ID: HeaderName = HeaderName::from_static("x-fc-request-id");
 /// `x-acs-date`: when a request was signed, under `ACS3-HMAC-SHA256` and `ACS3-HMAC-SM3`.
@@ -19,6 +23,8 @@ pub static X_ACS_SIGNATURE_NONCE: HeaderName = HeaderName::from_static("x-acs-si
 pub static X_FC_SIGNATURE_NONCE: HeaderName = HeaderName::from_static("x-fc-signature-nonce");
 /// `x-fc-invocation-type`: `Async` for a request that is to be carried out later, or `Sync`.
 pub static X_FC_INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-fc-invocation-type");
+/// `x-fc-log-type`: `Tail` for a request whose answer is to come with its log, or `None`.
+pub static X_FC_LOG_TYPE: HeaderName = HeaderName::from_static("x-fc-log-type");
 /// `x-fc-async-delay`: after how many seconds.
 pub static X_FC_ASYNC_DELAY: HeaderName = HeaderName::from_static("x-fc-async-delay");
 /// `x-fc-async-task-id`: by which name it is looked up.

@@ -15,6 +15,8 @@ pub mod headers;
 #[cfg(feature = "async-invocation")]
 pub mod invocation;
 pub mod keys;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+pub mod observe;
 pub mod protocol;
 mod random;
 pub mod release;

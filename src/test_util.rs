@@ -137,6 +137,7 @@ use crate::protocol::{Credentials, Scheme, Schemes, Signer, VerifiedCaller, Veri
 use crate::response::FcResponse;
 use crate::verify::layer::VerifyLayer;
 use http::Request;
+use http::header::HOST;
 use std::time::SystemTime;
 
 /// An access key for tests, with a secret of its own and a time that stands still.
@@ -161,7 +162,9 @@ impl TestKey {
         let credentials = Credentials::new(id, format!("the-secret-of-{id}"))?;
         let key = credentials.key().clone();
         let clock = FixedClock::at(SystemClock.now());
-        Ok(Self { signer: Signer::new(credentials), id: id.into(), key, clock })
+        // What is called in memory has no host.
+        let signer = Signer::new(credentials).with_insecure_unsigned_header(HOST);
+        Ok(Self { signer, id: id.into(), key, clock })
     }
 
     /// Signs by this scheme, in place of [`Scheme::Fc`].

@@ -95,6 +95,41 @@ fn every_public_type_has_the_traits_it_should_have() {
 }
 
 #[test]
+fn so_have_providers_of_credentials_and_key_stores() {
+    use tower_fc::credentials::{CachedCredentials, RuntimeCredentials};
+    use tower_fc::credentials::{DynProvideCredentials, ProvideCredentials};
+    use tower_fc::keys::{AsyncKeyStore, ByRequest, DynAsyncKeyStore, KeyQuery};
+    matrix! {
+        [Send + Sync + Unpin + Clone + Debug + 'static]
+            CachedCredentials<Bare>, CachedCredentials<Bare, Rich>;
+        [Send + Sync + Unpin + Debug + 'static] RuntimeCredentials, ByRequest<Bare>;
+        [Send + Sync + Unpin + Debug + 'static] KeyQuery<'static>;
+        [Send + Sync + ProvideCredentials] std::sync::Arc<dyn DynProvideCredentials>;
+        [Send + Sync + AsyncKeyStore] std::sync::Arc<dyn DynAsyncKeyStore>;
+        [Clone + std::error::Error] Error;
+    }
+}
+
+#[test]
+fn so_have_those_that_correct_a_clock() {
+    use tower_fc::clock::CorrectedClock;
+    use tower_fc::sign::{
+        AnswerBody, CloneBody, CorrectClock, CorrectClockFuture, CorrectClockLayer,
+    };
+    type Body = http_body_util::Full<bytes::Bytes>;
+    matrix! {
+        [Send + Sync + Unpin + Clone + Debug + 'static]
+            CorrectedClock, CorrectedClock<Rich>, CorrectClockLayer<Rich>,
+            CorrectClockLayer<Rich, Rich, Rich>, CorrectClock<Rich, Rich, Rich>;
+        [Send + Sync + Unpin + 'static] CorrectClockLayer<Bare, Bare, Bare>, CorrectClock<Bare>;
+        [Send + Sync + Unpin + Copy + Debug + Default + 'static] CloneBody;
+        [Send + Sync + Unpin + Debug + 'static] AnswerBody<Body>;
+        [Send + Sync + Unpin + Debug + 'static]
+            CorrectClockFuture<Bare, Future, Bare, Bare, Body>;
+    }
+}
+
+#[test]
 fn so_have_those_that_digest_bodies() {
     use tower_fc::digest::{
         BodyDigestMismatch, BodyTooLarge, BufferedBody, BufferedCheckDigest,

@@ -27,7 +27,7 @@ use std::time::{Duration, SystemTime};
 #[cfg(feature = "jwt")]
 use tokens::tokens_of_pyjwt_are_judged_rightly;
 use tower_fc::digest::CheckDigestLayer;
-use tower_fc::protocol::{Ambiguity, Dialect, Dialects, Schemes};
+use tower_fc::protocol::{self, Ambiguity, Dialect, Dialects, Schemes};
 use tower_fc::verify::Mode;
 use tower_fc::{Credentials, Scheme, Signer, StaticKeys, VerifiedCaller, Verifier, VerifyLayer};
 
@@ -39,10 +39,16 @@ const KEYS: [(&str, Option<&str>); 2] =
     [("LTAI5tExample", None), ("STS.NExample", Some("CAIS/example+token=="))];
 
 fn main() -> ExitCode {
-    let python =
-        named![requests_of_the_python_sdks_are_judged_rightly, the_python_sdks_sign_what_we_sign,];
-    let node =
-        named![requests_of_the_node_sdks_are_judged_rightly, the_node_sdks_sign_what_we_sign];
+    let python = named![
+        requests_of_the_python_sdks_are_judged_rightly,
+        the_python_sdks_sign_what_we_sign,
+        every_call_of_the_python_sdks_passes_under_their_names,
+    ];
+    let node = named![
+        requests_of_the_node_sdks_are_judged_rightly,
+        the_node_sdks_sign_what_we_sign,
+        every_call_of_the_node_sdks_passes_under_their_names,
+    ];
     #[cfg(feature = "jwt")]
     let tokens = named![tokens_of_pyjwt_are_judged_rightly];
     #[cfg(not(feature = "jwt"))]
@@ -103,6 +109,8 @@ enum Server {
     OwnDialects,
     AllDialects,
     Lenient,
+    /// It was told of the SDK by name.
+    Named,
 }
 
 /// What is known of a case beyond what its script expects.
@@ -162,7 +170,9 @@ impl Answer {
             _ if name.contains("sm3") && !cfg!(feature = "sm3") => (403, "", None),
             (Some(Known::Ambiguous(_)), Server::Lenient) => (200, "", None),
             (Some(Known::Ambiguous(ambiguity)), _) => (403, ambiguity.rule(), None),
-            (Some(Known::InAnother(_)), Server::OwnDialects) => (403, "SignatureNotMatch", None),
+            (Some(Known::InAnother(_)), Server::OwnDialects | Server::Named) => {
+                (403, "SignatureNotMatch", None)
+            }
             (Some(Known::InAnother(other)), _) => (200, "", Some(*other)),
             (Some(Known::OtherBody), _) => {
                 (403, "the request body does not match its signed", None)
@@ -188,6 +198,87 @@ impl Answer {
         (!as_expected || !identity_fits).then(|| {
             format!("{name} to {server:?}: not {status} {text} {dialect:?} but {caller:?}, {case}")
         })
+    }
+}
+
+// --- every call, by the name of the SDK --------------------------------------------------------
+
+#[tokio::main(flavor = "current_thread")]
+async fn every_call_of_the_python_sdks_passes_under_their_names() {
+    for (package, sdk) in [
+        ("alibabacloud_fc20230330", protocol::Sdk::PythonFc20230330),
+        ("alibabacloud_fc_open20210406", protocol::Sdk::PythonFcOpen20210406),
+    ] {
+        every_call(Sdk::Python, package, sdk, |_| None).await;
+    }
+    // The FC way of the latter, and of the utility that it signs by.
+    for sdk in [protocol::Sdk::PythonFcOpen20210406, protocol::Sdk::PythonGatewayFcUtil] {
+        every_case(Sdk::Python, "fc/", sdk, PYTHON).await;
+    }
+    for prefix in ["acs3/", "acs3-doc/", "acs/"] {
+        every_case(Sdk::Python, prefix, protocol::Sdk::PythonOpenApiUtil, PYTHON).await;
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn every_call_of_the_node_sdks_passes_under_their_names() {
+    let steering = |case: &Value| {
+        let is_steering = case["name"] == "invokeFunctionLater";
+        is_steering.then_some("must be signed")
+    };
+    every_call(Sdk::Node, "@alicloud/fc20230330", protocol::Sdk::NodeFc20230330, steering).await;
+    // Their parameters are not signed; those of calls of a trigger are.
+    let management = |case: &Value| {
+        let is_trigger = ["get", "post", "put", "delete"].contains(&case["name"].as_str()?);
+        (case["query"] == true && !is_trigger).then_some(Ambiguity::UnsignedQuery.rule())
+    };
+    every_call(Sdk::Node, "@alicloud/fc2", protocol::Sdk::NodeFc2, management).await;
+    every_case(Sdk::Node, "fc/", protocol::Sdk::NodeFc2, NODE).await;
+    for prefix in ["acs3/", "acs3-doc/", "acs/"] {
+        every_case(Sdk::Node, prefix, protocol::Sdk::NodeOpenApiUtil, NODE).await;
+    }
+}
+
+/// Makes every call that an SDK has, to a server that expects this SDK: each passes that is not
+/// refused for a reason that is known.
+async fn every_call(
+    language: Sdk,
+    package: &str,
+    sdk: protocol::Sdk,
+    refused: impl Fn(&Value) -> Option<&'static str>,
+) {
+    let mut faults = Vec::new();
+    for (id, token) in KEYS {
+        let keys = StaticKeys::new().with_key(id, credentials(id, token).key().clone());
+        let verifier = Verifier::new(keys).with_sdks([sdk]);
+        let base = serve(verifier, Mode::Required, &LetIn::default()).await;
+        let mut command = language.script("every");
+        command.args(["--base", &base, "--package", package]);
+        command.env("ALIBABA_CLOUD_ACCESS_KEY_ID", id);
+        command.env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", SECRET);
+        command.env("ALIBABA_CLOUD_SECURITY_TOKEN", token.unwrap_or_default());
+        let cases = finish(command, "").await;
+        assert!(cases.len() > 50, "{package}: {} calls", cases.len());
+        faults.extend(cases.into_iter().filter(|case| match refused(case) {
+            None => case["status"] != 200,
+            Some(rule) => {
+                let body = case["body"].as_str().unwrap_or_default();
+                case["status"] != 403 || !body.contains(rule)
+            }
+        }));
+    }
+    assert!(faults.is_empty(), "{sdk:?}: {faults:#?}");
+}
+
+/// Has the cases sent whose names begin with `prefix`, to a server that expects this SDK.
+async fn every_case(language: Sdk, prefix: &str, sdk: protocol::Sdk, known: &Knowledge) {
+    for key in KEYS {
+        let answers = language.send(key, prefix, |strict| strict.with_sdks([sdk])).await;
+        let faults =
+            answers.iter().filter(|answer| !answer.case["name"].as_str().unwrap().contains("sm3"));
+        let faults: Vec<_> =
+            faults.filter_map(|answer| answer.fault(Server::Named, known)).collect();
+        assert!(faults.is_empty(), "{sdk:?}: {}", faults.join("\n"));
     }
 }
 

@@ -11,7 +11,9 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 use tower_fc::error::ErrorKind;
-use tower_fc::keys::{AsyncKeyStore, KeyStore, KeyStoreError, Keys, VerifyingKey};
+use tower_fc::keys::{
+    AsyncKeyStore, ByRequest, KeyQuery, KeyStore, KeyStoreError, Keys, VerifyingKey,
+};
 use tower_fc::keys::{CachedKeys, KeyFile};
 use tower_fc::{Credentials, RejectionKind, Signer, Verifier};
 
@@ -621,6 +623,40 @@ async fn an_error_is_given_to_all_that_wait_and_not_remembered() {
     store.down.store(true, Ordering::SeqCst);
     assert_eq!(found(&keys, ID).await, 1);
     assert!(keys.lookup("another").await.is_err());
+}
+
+#[tokio::test]
+async fn keys_of_security_tokens_are_remembered_by_the_token_where_the_store_goes_by_it() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&asked);
+    let store = ByRequest::new(move |query: &KeyQuery<'_>| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        let token = query.security_token().map(<[u8]>::to_vec);
+        assert!(query.headers().is_none(), "an answer is remembered for other requests");
+        let text = token.and_then(|token| String::from_utf8(token).ok());
+        async move { text.and_then(|text| VerifyingKey::new(text.strip_prefix("sealed:")?).ok()) }
+    });
+    let accepts = async |keys: &CachedKeys<_>, secret: &str, token: &str| {
+        let by = Credentials::new(ID, secret).unwrap().with_security_token(token).unwrap();
+        let mut request = Request::get("/").body(()).unwrap();
+        Signer::new(by).sign_request_at(&mut request, at(0)).unwrap();
+        let (parts, ()) = request.into_parts();
+        let verifier = Verifier::new(keys.clone());
+        verifier.verify_async_at(&parts, at(0)).await.is_ok()
+    };
+    let by_token = CachedKeys::new(store.clone(), HOUR).with_security_tokens();
+    for _ in 0..3 {
+        assert!(accepts(&by_token, "one", "sealed:one").await);
+        assert!(accepts(&by_token, "two", "sealed:two").await);
+        assert!(!accepts(&by_token, "one", "sealed:two").await);
+        assert!(!accepts(&by_token, "one", "another").await);
+        assert_eq!(asked.load(Ordering::SeqCst), 3);
+    }
+    by_token.invalidate(ID);
+    assert!(accepts(&by_token, "one", "sealed:one").await);
+    assert_eq!(asked.load(Ordering::SeqCst), 4);
+    // Unless it is told, it asks by the id alone, for which such a store has no keys.
+    assert!(!accepts(&CachedKeys::new(store, HOUR), "one", "sealed:one").await);
 }
 
 #[tokio::test]

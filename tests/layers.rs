@@ -10,9 +10,12 @@ mod allocations;
 mod auto_traits;
 #[cfg(feature = "axum")]
 mod axum;
+mod correct_clock;
+mod credentials;
 mod digest_layer;
 #[cfg(all(feature = "key-cache", feature = "key-file"))]
 mod keys;
+mod observe;
 mod order;
 mod release;
 mod replay;

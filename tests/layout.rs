@@ -10,7 +10,7 @@ const ROOMS: [&[&str]; 8] = [
     &["protocol"],
     &["awaiting", "clock", "random"],
     &["credentials", "keys", "release", "response"],
-    &["digest", "replay", "sign", "verify"],
+    &["digest", "observe", "replay", "sign", "verify"],
     &["test_util", "trigger"],
     &["invocation"],
     &["adapters"],

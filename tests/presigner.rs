@@ -64,6 +64,31 @@ fn a_lifetime_is_one_second_at_the_least_and_ends_before_the_year_10000() {
 }
 
 #[test]
+fn a_url_cannot_outlive_the_credentials_it_is_signed_with() {
+    let until = |end| temporary_credentials().with_expires_at(end);
+    for (end, expected) in [
+        (at(60), Ok(at(60))),
+        (at(61), Ok(at(60))),
+        (at(59), Err(ErrorKind::InvalidLifetime)),
+        (at(0), Err(ErrorKind::InvalidLifetime)),
+        (at(60) - Duration::from_nanos(1), Err(ErrorKind::InvalidLifetime)),
+    ] {
+        let got = presign(until(end), "/", MINUTE, at(0)).map(|url| url.expires_at());
+        assert_eq!(got, expected, "{end:?}");
+    }
+    // Ends are in whole seconds, rounded up.
+    let half = Duration::from_millis(500);
+    let got = presign(until(at(60) + half), "/", MINUTE, at(0) + half);
+    assert_eq!(got.unwrap_err(), ErrorKind::InvalidLifetime);
+    let request = Request::get("/").body(()).unwrap().into_parts().0;
+    let error = Presigner::new(until(at(59))).presign_at(&request, MINUTE, at(0)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a presigned URL cannot outlive the credentials it is signed with"
+    );
+}
+
+#[test]
 fn a_url_that_is_presigned_already_is_not_presigned_again() {
     let once = presign(credentials(), "/a", MINUTE, at(0)).unwrap().into_uri().to_string();
     for uri in [

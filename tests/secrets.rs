@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tower::{Layer, Service as _, ServiceExt as _, service_fn};
+use tower_fc::credentials::{CachedCredentials, ProvideCredentials as _, RuntimeCredentials};
 use tower_fc::digest::{BufferedBody, CheckedBody, Md5Encoding};
 use tower_fc::digest::{CheckDigestLayer, SetDigestLayer};
 use tower_fc::error::ErrorKind;
@@ -28,7 +29,7 @@ use tower_fc::keys::KeyFile;
 use tower_fc::keys::KeyStore as _;
 #[cfg(feature = "key-cache")]
 use tower_fc::keys::{AsyncKeyStore as _, KeyStoreError};
-use tower_fc::keys::{Keys, VerifyingKey};
+use tower_fc::keys::{ByRequest, KeyQuery, Keys, VerifyingKey};
 use tower_fc::protocol::{Dialect, Schemes};
 use tower_fc::replay::{MemoryReplayGuard, ReplayGuard as _, ReplayLayer};
 use tower_fc::replay::{ReplayClaim, ReplayGuardError};
@@ -169,6 +170,30 @@ async fn a_key_cache_prints_no_secret() {
     printed.display("KeyStoreError", &error);
     printed.debug("CachedKeys", &keys);
     printed.assert_without(&[SECRET, TOKEN, "canary"]);
+}
+
+#[tokio::test]
+async fn providers_of_credentials_print_no_secret() {
+    let mut printed = Printed::default();
+    let cached = CachedCredentials::new(credentials());
+    printed.debug("what is kept", &cached.credentials().await.unwrap());
+    printed.debug("CachedCredentials", &cached);
+    let headers = [
+        ("x-fc-access-key-id", ID),
+        ("x-fc-access-key-secret", SECRET),
+        ("x-fc-security-token", TOKEN),
+    ];
+    let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+    let headers = http::HeaderMap::from_iter(headers);
+    printed.debug("Credentials", &Credentials::from_runtime_headers(&headers).unwrap());
+    let role = RuntimeCredentials::new().unwrap();
+    role.observe(&headers).unwrap();
+    printed.debug("RuntimeCredentials", &role);
+    let query = KeyQuery::new(ID).with_security_token(TOKEN.as_bytes());
+    printed.debug("KeyQuery", &query);
+    printed
+        .debug("ByRequest", &ByRequest::new(move |_: &KeyQuery<'_>| query.access_key_id().len()));
+    printed.assert_without(&[SECRET, TOKEN]);
 }
 
 #[test]

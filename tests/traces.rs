@@ -116,10 +116,13 @@ const SENSITIVE: [HeaderName; 3] = [
 async fn server() -> SocketAddr {
     let key = VerifyingKey::new(SECRET).unwrap().with_security_token(TOKEN).unwrap();
     let verifier = Verifier::new(StaticKeys::new().with_key(ID, key));
+    let verify = VerifyLayer::new(verifier).with_clock(clock());
+    #[cfg(feature = "tracing")]
+    let verify = verify.with_observer(tower_fc::observe::trace);
     let service = ServiceBuilder::new()
         .layer(SetSensitiveRequestHeadersLayer::new(SENSITIVE))
         .layer(trace())
-        .layer(VerifyLayer::new(verifier).with_clock(clock()))
+        .layer(verify)
         .layer(ReplayLayer::new(MemoryReplayGuard::new(100)).with_clock(clock()))
         .layer(CheckDigestLayer::new().buffered(1_000))
         .service(service_fn(|request: Request<CheckedBody<Incoming>>| async move {
@@ -207,6 +210,8 @@ const SOURCES: &[&str] = &[
     "tower_http::",
     #[cfg(feature = "reqwest-middleware")]
     "reqwest",
+    #[cfg(feature = "tracing")]
+    "tower_fc ",
 ];
 
 /// By reqwest, with its middleware.

@@ -9,6 +9,7 @@ mod keys;
 mod limits;
 mod others;
 mod platform;
+mod sdks;
 mod strictness;
 mod time;
 

@@ -17,7 +17,7 @@ impl Credentials {
         Self::from_variables(|name| std::env::var_os(name))
     }
 
-    fn from_variables(read: impl Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
+    pub(super) fn from_variables(read: impl Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
         let variable = |name: &str| match read(name).map(OsString::into_string) {
             None => Ok(None),
             Some(Ok(value)) => Ok(Some(Zeroizing::new(value))),
@@ -36,7 +36,7 @@ impl Credentials {
     }
 }
 
-const ENV_ACCESS_KEY_ID: &str = "ALIBABA_CLOUD_ACCESS_KEY_ID";
+pub(super) const ENV_ACCESS_KEY_ID: &str = "ALIBABA_CLOUD_ACCESS_KEY_ID";
 const ENV_ACCESS_KEY_SECRET: &str = "ALIBABA_CLOUD_ACCESS_KEY_SECRET";
 const ENV_SECURITY_TOKEN: &str = "ALIBABA_CLOUD_SECURITY_TOKEN";
 

@@ -1,13 +1,16 @@
 use crate::error::Error;
 use crate::protocol::Credentials;
 use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
 
 /// Provides credentials that have to be awaited: by an STS client, a
 /// metadata service, a file that changes.
 ///
-/// Async closures that return `Result<Credentials, Error>` are providers too. A
-/// provider is asked once for each request, so it should keep what it has until
-/// shortly before it expires.
+/// Async closures that return `Result<Credentials, Error>` are providers too, and so are an [`Arc`]
+/// of one, and [`DynProvideCredentials`], which any provider behind a pointer is. A
+/// provider is asked once for each request, so put a
+/// [`CachedCredentials`](super::CachedCredentials) in front of one that does not keep what it has.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` provides no credentials",
     label = "not a `ProvideCredentials`",
@@ -37,5 +40,52 @@ where
 {
     fn credentials(&self) -> impl Future<Output = Result<Credentials, Error>> + Send {
         self()
+    }
+}
+
+impl<P: ProvideCredentials + ?Sized> ProvideCredentials for Arc<P> {
+    fn credentials(&self) -> impl Future<Output = Result<Credentials, Error>> + Send {
+        (**self).credentials()
+    }
+}
+
+/// A [`ProvideCredentials`] of any type, to be kept behind a pointer:
+/// `Arc<dyn DynProvideCredentials>` is a provider as well. Each question costs one boxed future
+/// more.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tower_fc::credentials::{CachedCredentials, DynProvideCredentials};
+/// use tower_fc::{Credentials, SignLayer, Signer};
+///
+/// # fn sts() -> bool { true }
+/// # async fn assume_role() -> Result<Credentials, tower_fc::error::Error> { Credentials::new("a", "b") }
+/// let provider: Arc<dyn DynProvideCredentials> = if sts() {
+///     Arc::new(CachedCredentials::new(assume_role))
+/// } else {
+///     Arc::new(Credentials::new("LTAI5tExample", "secret")?)
+/// };
+/// let sign = SignLayer::new(Signer::new(provider)).awaiting_credentials();
+/// # let _ = sign;
+/// # Ok::<(), tower_fc::error::Error>(())
+/// ```
+pub trait DynProvideCredentials: Send + Sync {
+    /// As [`ProvideCredentials::credentials`], boxed.
+    fn credentials_boxed(
+        &self,
+    ) -> Pin<Box<dyn Future<Output = Result<Credentials, Error>> + Send + '_>>;
+}
+
+impl<P: ProvideCredentials + Send + Sync> DynProvideCredentials for P {
+    fn credentials_boxed(
+        &self,
+    ) -> Pin<Box<dyn Future<Output = Result<Credentials, Error>> + Send + '_>> {
+        Box::pin(self.credentials())
+    }
+}
+
+impl ProvideCredentials for dyn DynProvideCredentials + '_ {
+    fn credentials(&self) -> impl Future<Output = Result<Credentials, Error>> + Send {
+        self.credentials_boxed()
     }
 }

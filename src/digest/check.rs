@@ -1,8 +1,10 @@
+use super::mismatch::BodyDigestMismatch;
 use super::policy::Expected;
 use crate::error::BoxError;
 use crate::protocol::crypto::hash::Hash;
 use crate::protocol::{Rejection, VerifiedCaller};
-use crate::response::{Observer, Outcome};
+use crate::response::{Observer, Outcome, Undecided};
+use std::fmt;
 
 /// Comparing a body with its digest while it streams.
 #[derive(Debug)]
@@ -13,7 +15,28 @@ pub(super) struct Check {
 }
 
 /// Who is told of a body that is wrong, and who signed its digest.
-pub(super) type Told = (Observer, VerifiedCaller);
+pub(super) struct Told {
+    pub(super) observer: Observer,
+    pub(super) caller: VerifiedCaller,
+    pub(super) undecided: Option<Undecided>,
+}
+
+impl Told {
+    fn tell(&self, mismatch: &BodyDigestMismatch) {
+        let rejection = Rejection::from(mismatch.clone()).at(self.caller.verified_at());
+        let rejection = rejection.by(self.caller.access_key_id());
+        if let Some(undecided) = &self.undecided {
+            undecided.refuse(&rejection);
+        }
+        self.observer.tell(Outcome::Refused(&rejection));
+    }
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Told").field("caller", &self.caller).finish_non_exhaustive()
+    }
+}
 
 #[derive(Debug)]
 enum State {
@@ -68,9 +91,8 @@ impl Check {
         };
         if !is_right {
             let mismatch = self.expected.mismatch();
-            if let Some((observer, caller)) = self.told.as_deref() {
-                let rejection = Rejection::from(mismatch.clone()).at(caller.verified_at());
-                observer.tell(Outcome::Refused(&rejection.by(caller.access_key_id())));
+            if let Some(told) = &self.told {
+                told.tell(&mismatch);
             }
             return Err(mismatch.into());
         }

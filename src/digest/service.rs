@@ -1,13 +1,13 @@
 use super::body::CheckedBody;
 use super::buffering::{Buffering, Limit, is_complete};
-use super::check::Check;
+use super::check::{Check, Told};
 use super::future::BufferedCheckFuture;
 use super::layer::{BufferedCheckDigestLayer, CheckDigestLayer};
 use super::policy::Expected;
 use crate::awaiting::take_ready;
 use crate::protocol::crypto::hash::Hash;
 use crate::protocol::{Rejection, VerifiedCaller};
-use crate::response::{FcResponse, RejectionResponse, ResponseBody, ResponseFuture};
+use crate::response::{FcResponse, RejectionResponse, ResponseBody, ResponseFuture, Undecided};
 use http::{Extensions, Request, Response};
 use http_body::Body;
 use std::task::{Context, Poll};
@@ -113,8 +113,13 @@ impl<R> CheckDigestLayer<R> {
 
     /// What compares a body with its digest while it streams.
     fn check(&self, expected: Expected, extensions: &Extensions) -> Check {
-        let caller = extensions.get::<VerifiedCaller>().filter(|_| self.observer.listens());
-        let told = caller.map(|caller| Box::new((self.observer.clone(), caller.clone())));
+        let undecided = extensions.get::<Undecided>();
+        let listens = self.observer.listens() || undecided.is_some();
+        let caller = extensions.get::<VerifiedCaller>().filter(|_| listens);
+        let told = caller.map(|caller| {
+            let (observer, caller) = (self.observer.clone(), caller.clone());
+            Box::new(Told { observer, caller, undecided: undecided.cloned() })
+        });
         Check::new(expected, told)
     }
 }

@@ -1,5 +1,6 @@
 use super::store::AsyncKeyStore;
-use crate::protocol::{KeyStoreError, Keys};
+use crate::protocol::crypto::hash::{Algorithm, Hash};
+use crate::protocol::{KeyQuery, KeyStoreError, Keys};
 use moka::future::Cache;
 use std::fmt;
 use std::hash::BuildHasher;
@@ -63,6 +64,9 @@ use std::time::Duration;
 /// - That there is no such key is remembered for a shorter time, and apart from the keys:
 ///   a flood of made up ids pushes out nothing but other unknown ids. Each of them is
 ///   looked up in the store all the same.
+/// - Keys are remembered by the access key id, and the store is asked for that alone. For one that
+///   goes by the security token as well there is [`CachedKeys::with_security_tokens`]; none is
+///   asked about the rest of a request.
 /// - An error is given to all that wait for the answer, and not remembered: the next lookup
 ///   asks again. Keys that are still remembered are used while the store is away.
 #[derive(Clone)]
@@ -72,14 +76,22 @@ pub struct CachedKeys<K> {
     unknown_time_to_live: Duration,
     max_keys: u64,
     max_unknown: u64,
+    by_token: bool,
     known: Cache<Slot, Keys<'static>>,
     unknown: Cache<Slot, ()>,
     generations: Arc<[AtomicU64]>,
 }
 
-/// An access key id, and how often it was invalidated before it was asked for: what is
-/// stored of a lookup that began before an invalidation is found by none that began after.
-type Slot = (String, u64);
+/// What is remembered by.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Slot {
+    access_key_id: String,
+    /// The hash of the security token, where the store goes by it.
+    token: Option<[u8; 32]>,
+    /// How often the access key was invalidated before it was asked for: what is stored of a
+    /// lookup that began before an invalidation is found by none that began after.
+    generation: u64,
+}
 
 /// Access keys share counters of invalidations by their hash. Of those that do, all are
 /// asked for again when one is invalidated.
@@ -106,6 +118,7 @@ impl<K> CachedKeys<K> {
             unknown_time_to_live,
             max_keys,
             max_unknown,
+            by_token: false,
             known: cache(max_keys, time_to_live),
             unknown: cache(max_unknown, unknown_time_to_live),
             generations: (0..GENERATIONS).map(|_| AtomicU64::new(0)).collect(),
@@ -142,6 +155,16 @@ impl<K> CachedKeys<K> {
         self
     }
 
+    /// Remembers keys by the access key id *and* the security token, for a store that derives a
+    /// secret from the token: it is asked for both, and for nothing else of a request.
+    ///
+    /// A token is what its sender wrote. So such a store must have keys for no token but those it
+    /// gave out, or made-up ones would push the others out of the cache.
+    #[must_use]
+    pub fn with_security_tokens(self) -> Self {
+        Self { by_token: true, ..self }
+    }
+
     /// Forgets what is known of an access key. No lookup that begins after this gets an
     /// answer that the store was asked for before. Clones forget it too.
     ///
@@ -161,36 +184,59 @@ fn cache<V: Clone + Send + Sync + 'static>(max: u64, time: Duration) -> Cache<Sl
 }
 
 impl<K: AsyncKeyStore + Sync> CachedKeys<K> {
-    async fn ask(&self, slot: &Slot) -> Result<Keys<'static>, Missed> {
+    async fn ask(&self, query: &KeyQuery<'_>, slot: &Slot) -> Result<Keys<'static>, Missed> {
         // Another lookup may have found out since this one looked.
         if self.unknown.contains_key(slot) {
             return Err(Missed::Unknown);
         }
-        let keys = self.store.lookup(&slot.0).await.map_err(Missed::Failed)?;
+        let keys = self.store.lookup_for(query).await.map_err(Missed::Failed)?;
         if keys.as_slice().is_empty() {
             self.unknown.insert(slot.clone(), ()).await;
             return Err(Missed::Unknown);
         }
         Ok(keys)
     }
-}
 
-impl<K: AsyncKeyStore + Sync> AsyncKeyStore for CachedKeys<K> {
-    async fn lookup(&self, access_key_id: &str) -> Result<Keys<'static>, KeyStoreError> {
-        let generation = self.generation(access_key_id).load(Ordering::SeqCst);
-        let slot = (access_key_id.to_owned(), generation);
+    async fn find(&self, query: KeyQuery<'_>) -> Result<Keys<'static>, KeyStoreError> {
+        let id = query.access_key_id();
+        let slot = Slot {
+            access_key_id: id.to_owned(),
+            token: query.security_token().map(hash),
+            generation: self.generation(id).load(Ordering::SeqCst),
+        };
         if let Some(keys) = self.known.get(&slot).await {
             return Ok(keys);
         }
         if self.unknown.get(&slot).await.is_some() {
             return Ok(Keys::none());
         }
-        self.known.try_get_with_by_ref(&slot, self.ask(&slot)).await.or_else(|missed| match *missed
-        {
+        let found = self.known.try_get_with_by_ref(&slot, self.ask(&query, &slot)).await;
+        found.or_else(|missed| match *missed {
             Missed::Unknown => Ok(Keys::none()),
             Missed::Failed(_) => Err(KeyStoreError::new(Shared(missed))),
         })
     }
+}
+
+impl<K: AsyncKeyStore + Sync> AsyncKeyStore for CachedKeys<K> {
+    async fn lookup(&self, access_key_id: &str) -> Result<Keys<'static>, KeyStoreError> {
+        self.find(KeyQuery::new(access_key_id)).await
+    }
+
+    async fn lookup_for(&self, query: &KeyQuery<'_>) -> Result<Keys<'static>, KeyStoreError> {
+        let asked = KeyQuery::new(query.access_key_id());
+        // Not looked at without need: the answer would count as one by the token.
+        match self.by_token.then(|| query.security_token()).flatten() {
+            Some(token) => self.find(asked.with_security_token(token)).await,
+            None => self.find(asked).await,
+        }
+    }
+}
+
+fn hash(token: &[u8]) -> [u8; 32] {
+    let mut hash = Hash::new(Algorithm::Sha256);
+    hash.update(token);
+    *hash.finish().padded()
 }
 
 impl<K> fmt::Debug for CachedKeys<K> {

@@ -6,6 +6,7 @@
 //! `CachedKeys` (feature `key-cache`) wraps an [`AsyncKeyStore`] and
 //! is one. Either shows a whole program.
 
+mod by_request;
 #[cfg(feature = "key-cache")]
 mod cache;
 #[cfg(feature = "key-file")]
@@ -13,10 +14,11 @@ mod file;
 pub(crate) mod static_keys;
 mod store;
 
+pub use by_request::ByRequest;
 #[cfg(feature = "key-cache")]
 pub use cache::CachedKeys;
 #[cfg(feature = "key-file")]
 pub use file::KeyFile;
-pub use store::AsyncKeyStore;
+pub use store::{AsyncKeyStore, DynAsyncKeyStore};
 
-pub use crate::protocol::key::{IntoKeys, KeyStore, KeyStoreError, Keys, VerifyingKey};
+pub use crate::protocol::key::{IntoKeys, KeyQuery, KeyStore, KeyStoreError, Keys, VerifyingKey};

@@ -1,12 +1,15 @@
 //! Access keys: to sign with, to verify by, and the question for those that verify.
 
 use super::crypto::hmac::Keyed;
+use super::request::RequestRef;
 use super::value::AppValue;
 use crate::error::{BoxError, Error, ErrorKind};
-use http::header::HeaderValue;
+use http::header::{HeaderMap, HeaderValue};
+use http::{Method, Uri};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 use zeroize::Zeroizing;
@@ -84,7 +87,21 @@ impl Credentials {
         self.key.token().is_some()
     }
 
-    /// The prepared secret, to verify with what these credentials sign.
+    /// Says when they end, as temporary ones do: what
+    /// [`CachedCredentials`](crate::credentials::CachedCredentials) goes by, and a
+    /// [`Presigner`](crate::Presigner), whose URLs cannot outlive them. By default they do not end.
+    #[must_use]
+    pub fn with_expires_at(mut self, time: SystemTime) -> Self {
+        self.key = self.key.with_not_after(time);
+        self
+    }
+
+    /// Returns when they end; `None` where that is not known, or never.
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        self.key.not_after
+    }
+
+    /// The prepared secret, to verify with what these credentials sign, until they end.
     pub fn key(&self) -> &VerifyingKey {
         &self.key
     }
@@ -94,6 +111,7 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials")
             .field("access_key_id", &self.access_key_id)
+            .field("expires_at", &self.expires_at())
             .field("key", &self.key)
             .finish()
     }
@@ -328,6 +346,94 @@ pub trait KeyStore {
     /// When it cannot be told whether there is one: the request is refused with
     /// [`RejectionKind::KeyStoreUnavailable`](crate::RejectionKind::KeyStoreUnavailable).
     fn lookup(&self, access_key_id: &str) -> Result<Keys<'_>, KeyStoreError>;
+
+    /// The secrets that a request may be signed with: by default those of its access key id.
+    ///
+    /// This is what a verifier asks. A store that goes by more than the id has its own answer, one
+    /// that derives a secret from the security token for instance; see
+    /// [`ByRequest`](crate::keys::ByRequest) for closures. A store that wraps another passes the
+    /// question on.
+    ///
+    /// # Errors
+    /// As [`KeyStore::lookup`].
+    fn lookup_for(&self, query: &KeyQuery<'_>) -> Result<Keys<'_>, KeyStoreError> {
+        self.lookup(query.access_key_id())
+    }
+}
+
+/// What a key store is asked: whose keys, and for which request. Nothing of it is verified yet.
+///
+/// `Debug` prints neither the token nor the request, whose headers have its signature.
+pub struct KeyQuery<'a> {
+    access_key_id: &'a str,
+    security_token: Option<&'a [u8]>,
+    request: Option<RequestRef<'a>>,
+    /// Whether the store looked at the token: what it then has is for that token alone.
+    by_token: AtomicBool,
+}
+
+impl<'a> KeyQuery<'a> {
+    /// Asks for the keys of an access key, for no request in particular.
+    pub const fn new(access_key_id: &'a str) -> Self {
+        let by_token = AtomicBool::new(false);
+        Self { access_key_id, security_token: None, request: None, by_token }
+    }
+
+    /// Asks for the keys that belong to a security token.
+    #[must_use]
+    pub fn with_security_token(self, token: &'a [u8]) -> Self {
+        Self { security_token: Some(token), ..self }
+    }
+
+    pub(crate) const fn of(
+        access_key_id: &'a str,
+        security_token: Option<&'a [u8]>,
+        request: RequestRef<'a>,
+    ) -> Self {
+        let by_token = AtomicBool::new(false);
+        Self { access_key_id, security_token, request: Some(request), by_token }
+    }
+
+    /// Whether the answer to this may be another for the same access key with another token.
+    pub(crate) fn is_by_token(&self) -> bool {
+        self.by_token.load(Ordering::Relaxed)
+    }
+
+    /// The id of the access key, as the client sent it.
+    pub fn access_key_id(&self) -> &'a str {
+        self.access_key_id
+    }
+
+    /// The security token, as the client sent it. The signature covers it: a secret that is
+    /// derived from one token verifies with no other.
+    pub fn security_token(&self) -> Option<&'a [u8]> {
+        self.by_token.store(true, Ordering::Relaxed);
+        self.security_token
+    }
+
+    /// The method of the request; `None` where no request is asked for.
+    pub fn method(&self) -> Option<&'a Method> {
+        self.request.map(|request| request.method)
+    }
+
+    /// The target that was signed; `None` where no request is asked for.
+    pub fn uri(&self) -> Option<&'a Uri> {
+        self.request.map(|request| request.uri)
+    }
+
+    /// The headers of the request as it was received, those of a platform included; `None` where
+    /// no request is asked for.
+    pub fn headers(&self) -> Option<&'a HeaderMap> {
+        self.request.map(|request| request.headers)
+    }
+}
+
+impl fmt::Debug for KeyQuery<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyQuery")
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The live secrets of one access key.
@@ -475,6 +581,10 @@ impl<V: AsRef<[VerifyingKey]>> KeyStore for BTreeMap<String, V> {
 impl<K: KeyStore + ?Sized> KeyStore for Arc<K> {
     fn lookup(&self, access_key_id: &str) -> Result<Keys<'_>, KeyStoreError> {
         (**self).lookup(access_key_id)
+    }
+
+    fn lookup_for(&self, query: &KeyQuery<'_>) -> Result<Keys<'_>, KeyStoreError> {
+        (**self).lookup_for(query)
     }
 }
 

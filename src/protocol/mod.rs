@@ -15,13 +15,14 @@ pub(crate) mod others;
 pub(crate) mod presigner;
 pub(crate) mod request;
 pub(crate) mod scheme;
+pub(crate) mod sdk;
 pub(crate) mod signer;
 #[cfg(test)]
 mod theorem;
 pub(crate) mod value;
 pub(crate) mod verifier;
 
-pub(crate) use key::{Credentials, KeyStore, KeyStoreError, Keys, VerifyingKey};
+pub(crate) use key::{Credentials, KeyQuery, KeyStore, KeyStoreError, Keys, VerifyingKey};
 pub(crate) use presigner::Presigner;
 pub(crate) use scheme::Scheme;
 pub(crate) use signer::Signer;
@@ -34,6 +35,7 @@ pub use dialect::{Dialect, Dialects};
 pub use presigner::PresignedUrl;
 pub use scheme::Schemes;
 pub use scheme::ambiguity::Ambiguity;
+pub use sdk::Sdk;
 pub use verifier::limits::{
     DEFAULT_MAX_HEADERS_LEN, DEFAULT_MAX_SIGNED_HEADERS, DEFAULT_MAX_TARGET_LEN,
 };

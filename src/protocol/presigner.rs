@@ -40,7 +40,8 @@ pub struct Presigner {
 
 impl Presigner {
     /// Signs with these credentials. A URL made with temporary ones stops working
-    /// when they do.
+    /// when they do, so one that would outlive them is an error, if they know
+    /// [when they end](Credentials::with_expires_at).
     pub fn new(credentials: Credentials) -> Self {
         Self { credentials, strict: Strict::default() }
     }
@@ -56,7 +57,7 @@ impl Presigner {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidLifetime`] for less than a second, or an end beyond the
-    /// year 9999; [`ErrorKind::AlreadyPresigned`] when the URI has a parameter of a
+    /// year 9999, or after that of the credentials; [`ErrorKind::AlreadyPresigned`] when the URI has a parameter of a
     /// presigned URL; [`ErrorKind::UriTooLong`]; [`ErrorKind::InvalidUri`] for an authority or
     /// an asterisk alone, and for an authority with user information; [`ErrorKind::Ambiguous`] as [`Signer::sign_at`](crate::Signer::sign_at).
     pub fn presign_at(
@@ -87,7 +88,7 @@ impl Presigner {
         lifetime: Duration,
         now: SystemTime,
     ) -> Result<PresignedUrl, Error> {
-        let expires = end(lifetime, now)?;
+        let expires = self.end(lifetime, now)?;
         let uri = self.unsigned(request.uri, expires)?;
         let mut signature = Vec::with_capacity(44);
         look(RequestRef { uri: &uri, ..request }, expires, |head, terms, form| {
@@ -112,13 +113,32 @@ impl Presigner {
         lifetime: Duration,
         now: SystemTime,
     ) -> Result<Vec<u8>, Error> {
-        let expires = end(lifetime, now)?;
+        let expires = self.end(lifetime, now)?;
         let uri = self.unsigned(&parts.uri, expires)?;
         let mut text = Vec::new();
         look(RequestRef { uri: &uri, ..parts.into() }, expires, |head, terms, form| {
             terms.write(head, form, &mut text);
             Ok(text)
         })
+    }
+
+    /// When a lifetime ends, in Unix seconds.
+    fn end(&self, lifetime: Duration, now: SystemTime) -> Result<u64, Error> {
+        let end =
+            now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().checked_add(lifetime);
+        // Up to the next second, so that it is never over sooner than was asked for.
+        let end = end.map(|end| end.as_secs().saturating_add(u64::from(end.subsec_nanos() > 0)));
+        let is_long = lifetime >= Duration::from_secs(1);
+        let end = end.filter(|end| is_long && *end <= LAST).ok_or_else(|| {
+            let rule = "a presigned URL lives for one second or more, and ends before the year \
+                        10000";
+            Error::new(ErrorKind::InvalidLifetime, rule)
+        })?;
+        if self.credentials.expires_at().is_some_and(|last| from_unix(end) > last) {
+            let rule = "a presigned URL cannot outlive the credentials it is signed with";
+            return Err(Error::new(ErrorKind::InvalidLifetime, rule));
+        }
+        Ok(end)
     }
 
     /// The URI with all parameters that are signed.
@@ -172,19 +192,6 @@ fn target(uri: &Uri) -> Vec<u8> {
         target.put(query.as_bytes());
     }
     target
-}
-
-/// When a lifetime ends, in Unix seconds.
-fn end(lifetime: Duration, now: SystemTime) -> Result<u64, Error> {
-    let end = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().checked_add(lifetime);
-    // Up to the next second, so that it is never over sooner than was asked for.
-    let end = end.map(|end| end.as_secs().saturating_add(u64::from(end.subsec_nanos() > 0)));
-    let is_long = lifetime >= Duration::from_secs(1);
-    end.filter(|end| is_long && *end <= LAST).ok_or_else(|| {
-        let rule = "a presigned URL lives for one second or more, and ends before the year \
-                        10000";
-        Error::new(ErrorKind::InvalidLifetime, rule)
-    })
 }
 
 fn with_target(uri: &Uri, target: Vec<u8>) -> Result<Uri, Error> {

@@ -1,6 +1,6 @@
 use super::guard::{Claimed, ReplayClaim, ReplayGuard, ReplayGuardError, ReplayGuardErrorKind};
 use super::layer::ReplayLayer;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, later};
 use crate::protocol::verifier::caller::looked_at;
 use crate::protocol::{Rejection, RejectionKind};
 use crate::response::{FcResponse, RejectionResponse, ResponseBody, ResponseFuture};
@@ -92,11 +92,6 @@ impl<G, R, C> ReplayLayer<G, R, C> {
 /// How much longer a signature is remembered than it verifies by this clock: as long it
 /// verifies for servers whose clocks are behind.
 const MARGIN: Duration = Duration::from_secs(60);
-
-/// A time later than another; for what cannot be represented, the same.
-fn later(time: SystemTime, by: Duration) -> SystemTime {
-    time.checked_add(by).unwrap_or(time)
-}
 
 pub(super) fn decide(outcome: Result<Claimed, ReplayGuardError>) -> Result<(), Rejection> {
     let error = match outcome {

@@ -37,6 +37,7 @@ mod in_turn;
 mod outcome;
 mod request_id;
 mod responder;
+mod undecided;
 
 pub use body::ResponseBody;
 pub use fc::FcResponse;
@@ -50,4 +51,6 @@ pub(crate) use outcome::Observer;
 pub use outcome::Outcome;
 pub use request_id::RequestId;
 pub use responder::RejectionResponse;
+#[cfg(feature = "trigger")]
 pub(crate) use responder::answer;
+pub(crate) use undecided::{Passed, Undecided};

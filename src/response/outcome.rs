@@ -1,19 +1,17 @@
-use super::{RejectionResponse, answer};
 use crate::protocol::others::OtherScheme;
 use crate::protocol::{Rejection, VerifiedCaller};
-use bytes::Bytes;
-use http::Response;
-use http::request::Parts;
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// Tells what became of a request, for counting.
 ///
-/// [`VerifyLayer`](crate::VerifyLayer) tells of every request. What is inside of it,
+/// [`VerifyLayer`](crate::VerifyLayer) tells of every request once, when it is over: one that a layer
+/// inside of it refused, as a replay for instance, is told of as refused, and so is one whose body
+/// turned out wrong while it streamed. The layers inside,
 /// [`ReplayLayer`](crate::replay::ReplayLayer) and
-/// [`CheckDigestLayer`](crate::digest::CheckDigestLayer), tells of those alone that it refuses: by
-/// then they have been told of as verified, anonymous or exempt.
+/// [`CheckDigestLayer`](crate::digest::CheckDigestLayer), tell their own observers of those alone
+/// that they refuse themselves. With the features `tracing` and `metrics`, the module `observe` has
+/// observers that write down and count.
 ///
 /// From it follow the kind ([`Rejection::kind`]), the scheme
 /// ([`VerifiedCaller::scheme`]), the access key ([`VerifiedCaller::access_key_id`],
@@ -23,7 +21,7 @@ use std::time::SystemTime;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Outcome<'a> {
-    /// It was verified, and passed.
+    /// It was verified, and passed, and nothing inside found fault with it.
     Verified(&'a VerifiedCaller),
     /// It had no credentials, and passed.
     Anonymous,
@@ -56,21 +54,6 @@ impl Observer {
         if let Some(observe) = &self.0 {
             observe(outcome);
         }
-    }
-
-    /// The [`answer`] to a refused request, which is told of.
-    pub(crate) fn answer(
-        &self,
-        rejection: Rejection,
-        now: SystemTime,
-        response: &impl RejectionResponse,
-        parts: &Parts,
-    ) -> Box<Response<Bytes>> {
-        let answer = answer(rejection, now, response, parts);
-        if let Some(rejection) = answer.extensions().get() {
-            self.tell(Outcome::Refused(rejection));
-        }
-        answer
     }
 }
 

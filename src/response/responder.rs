@@ -1,3 +1,5 @@
+use super::outcome::{Observer, Outcome};
+use super::undecided::Undecided;
 use crate::protocol::{Rejection, VerifiedCaller};
 use bytes::Bytes;
 use http::Response;
@@ -45,7 +47,27 @@ pub(crate) fn answer(
     {
         rejection = rejection.by(caller.access_key_id());
     }
+    if let Some(undecided) = parts.extensions.get::<Undecided>() {
+        undecided.refuse(&rejection);
+    }
     let mut response = response.rejection_response(&rejection, parts);
     response.extensions_mut().insert(rejection);
     Box::new(response)
+}
+
+impl Observer {
+    /// The [`answer`] to a refused request, which is told of.
+    pub(crate) fn answer(
+        &self,
+        rejection: Rejection,
+        now: SystemTime,
+        response: &impl RejectionResponse,
+        parts: &Parts,
+    ) -> Box<Response<Bytes>> {
+        let answer = answer(rejection, now, response, parts);
+        if let Some(rejection) = answer.extensions().get() {
+            self.tell(Outcome::Refused(rejection));
+        }
+        answer
+    }
 }

@@ -26,6 +26,7 @@
 //! [`adapters`](crate::adapters) shows it in hyper, reqwest, tonic and tungstenite.
 
 mod awaiting;
+mod correct;
 mod error;
 mod future;
 pub(crate) mod layer;
@@ -34,6 +35,10 @@ pub(crate) mod origins;
 mod service;
 
 pub use awaiting::{AsyncSign, AsyncSignFuture, AsyncSignLayer};
+pub use correct::{
+    AnswerBody, CloneBody, CopyBody, CorrectClock, CorrectClockFuture, CorrectClockLayer,
+    DEFAULT_MAX_OFFSET,
+};
 pub use error::SignError;
 pub use future::SignFuture;
 pub use service::Sign;

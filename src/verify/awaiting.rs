@@ -47,12 +47,24 @@ impl<K> Verifier<K> {
         let mut readings = Readings::of(&head, own.as_ref());
         let mut list = List::new();
         let claim = self.read(&mut readings, &mut list, now())?;
-        let keys = self.keys().lookup(&claim.access_key_id).await;
+        let query = claim.query(readings.head);
+        let keys = self.keys().lookup_for(&query).await;
         let keys = keys.map_err(|error| claim.unavailable(error))?;
         // It may have ended while the keys were awaited.
+        let looked_up_at = now();
+        self.check_time(&claim, looked_up_at)?;
+        let decided = self.decide(readings.head, &claim, &list, keys.as_slice(), looked_up_at);
+        let Some(head) = readings.other.filter(|_| decided.is_err()) else { return decided };
+        let mut list = List::new();
+        let Ok(other) = self.read_head(head, &mut list, looked_up_at) else { return decided };
+        let keys = match query.is_by_token() {
+            false => Ok(keys),
+            true => self.keys().lookup_for(&other.query(head)).await,
+        };
+        let keys = keys.map_err(|error| other.unavailable(error))?;
         let now = now();
-        self.check_time(&claim, now)?;
-        self.decide(readings, &claim, &list, keys.as_slice(), now)
+        self.check_time(&other, now)?;
+        self.decide(head, &other, &list, keys.as_slice(), now).or(decided)
     }
 }
 

@@ -172,8 +172,11 @@ impl<K, R, C> VerifyLayer<K, R, C> {
         self
     }
 
-    /// Tells `observe` what becomes of every request, before the inner service is
-    /// called or the request is answered. It should do no more than count.
+    /// Tells `observe` what becomes of every request, once: when it is refused, or when it is
+    /// over, with what the layers inside made of it. It should do no more than count.
+    ///
+    /// A request is over when it is dropped, and its body with it if that is checked while it
+    /// streams: whatever keeps the extensions of a request keeps it open.
     #[must_use]
     pub fn with_observer(mut self, observe: impl Fn(Outcome<'_>) + Send + Sync + 'static) -> Self {
         self.settings.observer = Observer::new(observe);

@@ -5,7 +5,7 @@ use crate::protocol::request::RequestRef;
 use crate::protocol::verifier::caller::{with_caller, with_other, without_caller};
 use crate::protocol::{KeyStore, Rejection, RejectionKind, VerifiedCaller};
 use crate::response::{
-    FcResponse, Outcome, RejectionResponse, ResponseBody, ResponseFuture, leave,
+    FcResponse, Passed, RejectionResponse, ResponseBody, ResponseFuture, Undecided, leave,
 };
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderMap};
@@ -80,7 +80,8 @@ where
         let target = self.target(request.uri(), request.extensions());
         let is_exempt = self.settings.exempt.contains(request.method(), target, request.headers());
         if is_exempt {
-            self.settings.observer.tell(Outcome::Exempt);
+            let observer = &self.settings.observer;
+            Undecided::put(observer, request.extensions_mut(), || Passed::Exempt);
             without_caller(request.extensions_mut());
             leave(request.extensions_mut(), &self.response, self.clock.now());
             self.strip(Credentials::Ours, request.headers_mut());
@@ -98,7 +99,7 @@ where
         let observer = &self.settings.observer;
         let rejection = match verdict {
             Ok(caller) => {
-                observer.tell(Outcome::Verified(&caller));
+                Undecided::put(observer, extensions, || Passed::Verified(caller.clone()));
                 with_caller(extensions, caller);
                 return Ok(Credentials::Ours);
             }
@@ -106,12 +107,12 @@ where
         };
         let credentials = match rejection.other_scheme() {
             Some(other) => {
-                observer.tell(Outcome::Other(other));
+                Undecided::put(observer, extensions, || Passed::Other(other.clone()));
                 with_other(extensions, other.clone());
                 Credentials::Others
             }
             None if self.lets_pass(&rejection) => {
-                observer.tell(Outcome::Anonymous);
+                Undecided::put(observer, extensions, || Passed::Anonymous);
                 without_caller(extensions);
                 Credentials::Ours
             }

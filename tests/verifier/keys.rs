@@ -9,14 +9,17 @@ use http::Request;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tower_fc::keys::{KeyStore, Keys, VerifyingKey};
+use tower_fc::keys::{ByRequest, DynAsyncKeyStore, KeyQuery, KeyStore, Keys, VerifyingKey};
 use tower_fc::protocol::Schemes;
 use tower_fc::{
     Credentials, Rejection, RejectionKind, Scheme, Signer, StaticKeys, VerifiedCaller, Verifier,
 };
 
 /// What these keys make of a request, all schemes being accepted.
-fn outcome(keys: &StaticKeys, request: &Request<()>, now: SystemTime) -> Option<RejectionKind> {
+fn outcome<K>(keys: &K, request: &Request<()>, now: SystemTime) -> Option<RejectionKind>
+where
+    K: KeyStore + Clone,
+{
     let verifier = Verifier::new(keys.clone()).with_schemes(Schemes::all());
     kind(verifier.verify_request_at(request, now))
 }
@@ -159,4 +162,92 @@ fn an_unknown_access_key_costs_an_hmac_too() {
             assert_eq!(refused_at("/b%"), RejectionKind::Ambiguous, "{scheme} {id}");
         }
     }
+}
+
+/// Has the secret that is sealed into a token.
+fn sealed(query: &KeyQuery<'_>) -> Option<VerifyingKey> {
+    let token = std::str::from_utf8(query.security_token()?).ok()?;
+    VerifyingKey::new(token.strip_prefix("sealed:")?).ok()
+}
+
+fn temporary(secret: &str, token: &str) -> Credentials {
+    Credentials::new(ID, secret).unwrap().with_security_token(token).unwrap()
+}
+
+#[tokio::test]
+async fn a_store_can_derive_a_secret_from_the_security_token() {
+    let store = ByRequest::new(sealed);
+    let dynamic: Arc<dyn KeyStore> = Arc::new(store);
+    let awaiting: Arc<dyn DynAsyncKeyStore> = Arc::new(ByRequest::new(|query: &KeyQuery<'_>| {
+        let key = sealed(query);
+        async move {
+            tokio::task::yield_now().await;
+            key
+        }
+    }));
+    let unknown = Some(RejectionKind::UnknownAccessKey);
+    let mismatch = Some(RejectionKind::SignatureMismatch);
+    for (name, by, expected) in [
+        ("its secret", temporary("one", "sealed:one"), None),
+        ("another secret", temporary("two", "sealed:one"), mismatch),
+        ("no token of the store", temporary("one", "another"), unknown),
+        ("no token", Credentials::new(ID, "one").unwrap(), unknown),
+    ] {
+        let mut requests = vec![presigned(get("/"), by.clone(), 60)];
+        requests.extend(HEADER_SCHEMES.map(|scheme| {
+            let signer = Signer::new(by.clone()).with_scheme(scheme).unwrap();
+            signed_by(&signer, get("/"), at(0))
+        }));
+        for request in requests {
+            let what = format!("{name}: {:?}", request.headers());
+            assert_eq!(outcome(&store, &request, at(0)), expected, "{what}");
+            assert_eq!(outcome(&dynamic, &request, at(0)), expected, "{what}");
+            let verifier = Verifier::new(Arc::clone(&awaiting)).with_schemes(Schemes::all());
+            let parts = request.into_parts().0;
+            let verdict = verifier.verify_async_at(&parts, at(0)).await;
+            assert_eq!(verdict.err().map(|rejection| rejection.kind()), expected, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_store_is_asked_with_the_head_of_the_request() {
+    let seen = std::sync::Mutex::new(Vec::new());
+    let store = ByRequest::new(|query: &KeyQuery<'_>| {
+        let host = query.headers().and_then(|headers| headers.get("host"));
+        let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+        seen.lock().unwrap().push(format!(
+            "{} {} {} {host}",
+            query.access_key_id(),
+            query.method().unwrap(),
+            query.uri().unwrap()
+        ));
+        Some(key())
+    });
+    let request = Request::put("/a?b").header("host", "demo.example").body(()).unwrap();
+    assert_eq!(outcome(&store, &signed(request), at(0)), None);
+    assert_eq!(*seen.lock().unwrap(), [format!("{ID} PUT /a?b demo.example")]);
+    let printed = format!("{:?}", KeyQuery::new(ID).with_security_token(b"canary"));
+    assert!(printed.contains(ID) && !printed.contains("canary"), "{printed}");
+}
+
+#[test]
+fn behind_a_platform_a_store_is_asked_by_the_token_of_each_reading() {
+    let verifier = |schemes: Schemes| {
+        Verifier::new(ByRequest::new(sealed)).with_platform_headers().with_schemes(schemes)
+    };
+    // The token is the client's: straight from it.
+    let by = Signer::new(temporary("one", "sealed:one"));
+    let direct = signed_by(&by, get("/"), at(0));
+    assert!(verifier(Schemes::all()).verify_request_at(&direct, at(0)).is_ok());
+    // The platform's beside the client's, in the header of another scheme.
+    let by = by.with_scheme(Scheme::Acs3HmacSha256).unwrap();
+    let mut request = signed_by(&by, get("/"), at(0));
+    request.headers_mut().insert("x-fc-security-token", "sealed:platform".parse().unwrap());
+    assert!(verifier(Schemes::all()).verify_request_at(&request, at(0)).is_ok());
+    // Instead of it: nobody knows what was signed.
+    let by = by.with_scheme(Scheme::Fc).unwrap();
+    let mut request = signed_by(&by, get("/"), at(0));
+    request.headers_mut().insert("x-fc-security-token", "sealed:platform".parse().unwrap());
+    assert!(verifier(Schemes::all()).verify_request_at(&request, at(0)).is_err());
 }

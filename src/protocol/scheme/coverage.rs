@@ -2,6 +2,7 @@
 
 use super::ambiguity::{Ambiguities, Policy};
 use super::{Covers, Scheme};
+use crate::headers::{X_FC_INVOCATION_TYPE, X_FC_LOG_TYPE};
 use crate::protocol::crypto::hash::{self, Algorithm};
 use crate::protocol::crypto::tag::Tag;
 use crate::protocol::request::{Field, Head, ProtocolHeader, is_protocol};
@@ -115,6 +116,9 @@ pub(crate) struct Required {
     pub(crate) headers: Vec<HeaderName>,
     /// Headers that need not be covered, though a trigger acts upon them.
     pub(crate) exempt: Vec<HeaderName>,
+    /// Whether what says that a request is carried out at once, and its log sent back, need not be
+    /// covered either.
+    pub(crate) plain_invocation: bool,
     /// Whether there must be a nonce.
     pub(crate) nonce: bool,
 }
@@ -184,14 +188,22 @@ impl Required {
         }
         // They are in order, and both may be many.
         let is_listed = |name: &str| listed.binary_search_by(|each| each.name.cmp(name)).is_ok();
-        let is_fine = |name: &str| {
-            scheme.covers(name, is_listed) || self.exempt.iter().any(|exempt| exempt == name)
+        let is_fine = |header: &ProtocolHeader<'_>| {
+            scheme.covers(header.name, is_listed)
+                || self.exempt.iter().any(|exempt| exempt == header.name)
+                || self.plain_invocation && is_plain_invocation(header)
         };
-        match head.protocol.iter().find(|header| !is_fine(header.name)) {
+        match head.protocol.iter().find(|header| !is_fine(header)) {
             None => Ok(Ambiguities::empty()),
             Some(header) => policy
                 .judge(Ambiguities::UNSIGNED_HEADER, Ambiguities::UNSIGNED_HEADER)
                 .map_err(|_| Uncovered::Header(header.name)),
         }
     }
+}
+
+/// Whether a header changes nothing about when a request is carried out.
+fn is_plain_invocation(header: &ProtocolHeader<'_>) -> bool {
+    header.name == X_FC_LOG_TYPE
+        || header.name == X_FC_INVOCATION_TYPE && header.value.as_bytes() == b"Sync"
 }

@@ -6,9 +6,9 @@ use super::time::Time;
 use crate::headers::{OF_CREDENTIALS, QUERY_ACCESS_KEY_ID, QUERY_EXPIRES, QUERY_SIGNATURE};
 use crate::protocol::crypto::tag::Tag;
 use crate::protocol::date::{from_unix, to_unix};
-use crate::protocol::key::{KeyStoreError, access_key_id};
+use crate::protocol::key::{KeyQuery, KeyStoreError, access_key_id};
 use crate::protocol::others::Others;
-use crate::protocol::request::{Fault, Field, Head, trim};
+use crate::protocol::request::{Fault, Field, Head, RequestRef, trim};
 use crate::protocol::scheme::ambiguity::Ambiguities;
 use crate::protocol::scheme::authorization::{Authorization, Unreadable, scheme_of};
 use crate::protocol::scheme::coverage::{self, List};
@@ -123,6 +123,13 @@ impl<'a> Claim<'a> {
             expires: Some(expires),
             found: Ambiguities::empty(),
         })
+    }
+
+    /// What a key store is asked about a request that makes this claim.
+    pub(crate) fn query<'q>(&'q self, head: &Head<'q>) -> KeyQuery<'q> {
+        let Head { method, uri, headers, .. } = *head;
+        let request = RequestRef { method, uri, headers };
+        KeyQuery::of(&self.access_key_id, self.security_token.as_deref(), request)
     }
 
     /// The refusal where it cannot be told which keys there are.

@@ -17,6 +17,7 @@ use super::scheme::Schemes;
 use super::scheme::ambiguity::Ambiguity;
 use super::scheme::coverage::{List, Uncovered};
 use super::scheme::strict::Strict;
+use super::sdk::{Accepted, Sdk};
 use crate::error::Error;
 use crate::headers::OF_PLATFORM;
 use caller::VerifiedCaller;
@@ -101,7 +102,7 @@ use time::Window;
 /// [refused by name](Verifier::with_refused).
 ///
 /// The Go and Node helpers for `ACS3` cannot sign `x-fc-` headers: exempt those you
-/// need, one by one.
+/// need, one by one, or name the SDKs by [`Verifier::with_sdks`].
 ///
 /// ```
 /// use tower_fc::{Credentials, RejectionKind, Signer, Verifier};
@@ -170,6 +171,56 @@ impl<K> Verifier<K> {
     pub fn with_dialects(mut self, dialects: impl Into<Dialects>) -> Self {
         self.forms = dialects.into().into();
         self
+    }
+
+    /// Accepts the requests of these SDKs and no others: what they sign by, in their dialects.
+    ///
+    /// Takes the place of [`with_schemes`](Self::with_schemes) and
+    /// [`with_dialects`](Self::with_dialects), and of an earlier call. The strict rules stay: what
+    /// an SDK signs in a way that could be meant otherwise is refused, as are the management calls
+    /// of `@alicloud/fc2` with parameters, which it leaves unsigned.
+    ///
+    /// | SDKs | sign by | what that opens |
+    /// |---|---|---|
+    /// | `PythonFc20230330` | `ACS3` as documented | nothing |
+    /// | `NodeFc20230330` | `ACS3` as documented | the headers below |
+    /// | `GoFc20230330`, `JavaFc20230330` | `ACS3` | names of parameters are signed unencoded in Go; the headers below |
+    /// | `…FcOpen20210406` | `FC` and `ACS3` | what `FC` opens; in Python parameters in the order of their URL; in Go and Java the headers below |
+    /// | `…Fc2`, `GoFc`, `…GatewayFcUtil` | `FC`, and presigned URLs in Go | neither host nor body are signed, and what a careless signer meant cannot be told |
+    /// | `…OpenApiUtil` | `ACS3` in general and as in the samples for HTTP triggers, `acs` | the samples sign no body, no host, and one of the values of a parameter; but in Python, the headers below |
+    ///
+    /// `SECURITY.md` counts, by [dialect](crate::protocol::Dialect), what each signs that could be
+    /// meant otherwise.
+    ///
+    /// The headers: Go's, Java's and Node's `ACS3` leave `x-fc-` headers unsigned that a call sets.
+    /// Of them two may be there, as they steer nothing: `x-fc-log-type`, and
+    /// `x-fc-invocation-type` if it is `Sync`. `Async`, a delay, the id of a task, and all others
+    /// stay refused, unless they are named by
+    /// [`with_insecure_unsigned_header`](Self::with_insecure_unsigned_header).
+    ///
+    /// ```
+    /// use tower_fc::protocol::Sdk;
+    /// use tower_fc::{StaticKeys, Verifier};
+    ///
+    /// let keys = StaticKeys::from_secrets([("LTAI5tExample", "secret")])?;
+    /// let verifier = Verifier::new(keys).with_sdks([Sdk::NodeFc20230330, Sdk::PythonFc20230330]);
+    /// # let _ = verifier;
+    /// # Ok::<(), tower_fc::error::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_sdks(mut self, sdks: impl IntoIterator<Item = Sdk>) -> Self {
+        let none = Accepted {
+            schemes: Schemes::empty(),
+            dialects: Dialects::empty(),
+            plain_invocation: false,
+        };
+        let all = sdks.into_iter().map(Sdk::accepted).fold(none, |all, one| Accepted {
+            schemes: all.schemes | one.schemes,
+            dialects: all.dialects | one.dialects,
+            plain_invocation: all.plain_invocation || one.plain_invocation,
+        });
+        self.strict.required.plain_invocation = all.plain_invocation;
+        self.with_schemes(all.schemes).with_dialects(all.dialects)
     }
 
     /// Refuses requests with credentials that name another host than one of these, or none, as
@@ -309,8 +360,9 @@ impl<K> Verifier<K> {
     ///   ([`VerifiedCaller::covers_header`] is false), is no security token of the client's, and does
     ///   not keep a request from being [anonymous](crate::verify::Mode::Optional).
     /// - Any other `x-fc-` header has to be signed in either reading.
-    /// - No key is looked up twice. A refusal is that of the latter reading where the two differ,
-    ///   and costs twice as much.
+    /// - No key is looked up twice, unless by a security token, which may be another in either
+    ///   reading. A refusal is that of the latter reading where the two differ, and costs twice as
+    ///   much.
     ///
     /// # What cannot work
     ///
@@ -498,33 +550,9 @@ impl<K> Verifier<K> {
         })
     }
 
-    /// Checks ambiguity and signature of a request, in the reading that `claim` is of and then in
-    /// the one that is left, if any.
-    ///
-    /// # Errors
-    /// The first fault of the former.
-    pub(crate) fn decide<'a>(
-        &self,
-        readings: Readings<'_, 'a>,
-        claim: &Claim<'a>,
-        list: &List<'a>,
-        keys: &[VerifyingKey],
-        now: SystemTime,
-    ) -> Result<VerifiedCaller, Rejection> {
-        let Some(other) = readings.other else {
-            return self.decide_head(readings.head, claim, list, keys, now);
-        };
-        self.decide_head(readings.head, claim, list, keys, now).or_else(|rejection| {
-            let mut list = List::new();
-            self.read_head(other, &mut list, now)
-                .and_then(|claim| self.decide_head(other, &claim, &list, keys, now))
-                .map_err(|_| rejection)
-        })
-    }
-
     /// Checks size, shape, time and coverage of a request.
     #[inline(always)] // Saves a move, 1 % of verifying.
-    fn read_head<'a>(
+    pub(crate) fn read_head<'a>(
         &self,
         head: &Head<'a>,
         list: &mut List<'a>,
@@ -561,7 +589,7 @@ impl<K> Verifier<K> {
 
     /// Checks ambiguity and signature of a request.
     #[inline(always)] // As above.
-    fn decide_head<'a>(
+    pub(crate) fn decide<'a>(
         &self,
         head: &Head<'a>,
         claim: &Claim<'a>,
@@ -620,9 +648,19 @@ impl<K> Verifier<K> {
         let mut readings = Readings::of(&head, own.as_ref());
         let mut list = List::new();
         let claim = self.read(&mut readings, &mut list, now)?;
-        let keys = self.keys.lookup(&claim.access_key_id);
+        let query = claim.query(readings.head);
+        let keys = self.keys.lookup_for(&query);
         let keys = keys.map_err(|error| claim.unavailable(error))?;
-        self.decide(readings, &claim, &list, keys.as_slice(), now)
+        let decided = self.decide(readings.head, &claim, &list, keys.as_slice(), now);
+        let Some(head) = readings.other.filter(|_| decided.is_err()) else { return decided };
+        let mut list = List::new();
+        let Ok(other) = self.read_head(head, &mut list, now) else { return decided };
+        let keys = match query.is_by_token() {
+            false => Ok(keys),
+            true => self.keys.lookup_for(&other.query(head)),
+        };
+        let keys = keys.map_err(|error| other.unavailable(error))?;
+        self.decide(head, &other, &list, keys.as_slice(), now).or(decided)
     }
 }
 
