@@ -104,6 +104,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, Response, Uri};
 use http_body_util::BodyExt;
+#[cfg(feature = "jwt")]
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::pin;
