@@ -4,6 +4,8 @@
 mod operate;
 #[cfg(feature = "metrics")]
 mod recorder;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+mod requests;
 #[cfg(feature = "tracing")]
 mod writer;
 
@@ -15,11 +17,10 @@ use http_body_util::BodyExt as _;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use tower::{Layer as _, ServiceBuilder, ServiceExt as _, service_fn};
+use tower_fc::Signer;
 use tower_fc::digest::{CheckDigestLayer, CheckedBody};
-use tower_fc::keys::{KeyStoreError, VerifyingKey};
 use tower_fc::replay::{MemoryReplayGuard, ReplayLayer};
 use tower_fc::verify::Mode;
-use tower_fc::{Signer, Verifier, VerifyLayer};
 
 /// `abc` in hexadecimal MD5.
 const MD5: &str = "900150983cd24fb0d6963f7d28e17f72";
@@ -123,36 +124,6 @@ async fn layers_around_each_other_are_each_told_once() {
     }
 }
 
-/// Requests of each kind, through layers that tell this observer.
-async fn requests(observe: impl Fn(tower_fc::response::Outcome<'_>) + Send + Sync + 'static) {
-    let store = |id: &str| match id {
-        "down" => Err(KeyStoreError::new(std::io::Error::other("no route to the vault"))),
-        _ => Ok(vec![VerifyingKey::new("old").unwrap(), crate::common::key()]),
-    };
-    let service = ServiceBuilder::new()
-        .layer(
-            VerifyLayer::new(Verifier::new(store))
-                .with_mode(Mode::Optional)
-                .with_clock(clock())
-                .with_observer(observe),
-        )
-        .layer(ReplayLayer::new(MemoryReplayGuard::new(100)).with_clock(clock()))
-        .service(crate::common::Counting::default());
-    let down = tower_fc::Credentials::new("down", "canary").unwrap();
-    let late = signed_by(&Signer::new(credentials()), get("/late"), at(-60));
-    let first = signed(get("/"));
-    for request in [
-        first.clone(),
-        late,
-        first,
-        get("/"),
-        signed_by(&Signer::new(down), get("/"), at(0)),
-        signed_by(&Signer::new(credentials()), get("/"), at(-1_000)),
-    ] {
-        service.clone().oneshot(request).await.unwrap();
-    }
-}
-
 #[cfg(feature = "metrics")]
 #[test]
 fn what_becomes_of_requests_is_counted_by_labels_of_a_fixed_number() {
@@ -161,7 +132,7 @@ fn what_becomes_of_requests_is_counted_by_labels_of_a_fixed_number() {
     metrics::with_local_recorder(&recorder, || {
         observe::describe();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(requests(observe::count));
+        runtime.block_on(requests::send(observe::count));
         observe::count_credentials(Ok(&credentials()));
         observe::count_credentials(Err(&tower_fc::error::Error::provider("away")));
         observe::count_clock(1_800_250);
@@ -203,7 +174,7 @@ fn what_becomes_of_requests_is_written_down_with_its_causes() {
     let writer = writer::Writer::default();
     tracing::subscriber::with_default(writer.clone(), || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(requests(observe::trace));
+        runtime.block_on(requests::send(observe::trace));
         let until = credentials().with_expires_at(at(60));
         observe::trace_credentials(Ok(&until));
         observe::trace_credentials(Err(&tower_fc::error::Error::provider("STS is away")));
