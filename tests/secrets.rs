@@ -502,7 +502,9 @@ async fn what_a_server_knows_of_a_request_prints_neither_its_token_nor_its_signa
         let mut exempt = request.clone();
         *exempt.uri_mut() = "/health".parse().unwrap();
         let anonymous = Request::get("/").body(Full::default()).unwrap();
-        for request in [request, wrong, exempt, anonymous] {
+        let mut good = Request::get("/good").body(Full::default()).unwrap();
+        signer.sign_request_at(&mut good, at(0)).unwrap();
+        for request in [request, wrong, exempt, anonymous, good] {
             let response = service.ready().await.unwrap().call(request).await.unwrap();
             let (parts, body) = response.into_parts();
             let body = body.collect().await.unwrap().to_bytes();
@@ -514,8 +516,8 @@ async fn what_a_server_knows_of_a_request_prints_neither_its_token_nor_its_signa
         }
         let mut printed = printed.lock().unwrap();
         printed.debug("Verify", &service);
-        // The body of the first one, too.
-        assert_eq!(seen.load(Ordering::SeqCst), 5);
+        // Of the body of the first one both are told.
+        assert_eq!(seen.load(Ordering::SeqCst), 6);
         let text = |what| printed.0.iter().any(|(_, text)| text.contains(what));
         assert!(text("Verified(") && text("Refused(") && text("Anonymous") && text("Exempt"));
         assert!(text("BodyDigestMismatch"));
