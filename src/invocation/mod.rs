@@ -80,6 +80,10 @@ mod service;
 #[cfg(feature = "async-sqlite")]
 pub mod sqlite;
 mod store;
+#[cfg_attr(
+    not(any(feature = "async-nats", feature = "async-sqlite")),
+    allow(dead_code, reason = "what is for stores that keep tasks")
+)]
 mod task;
 mod worker;
 

@@ -212,6 +212,11 @@ impl Record {
         serde_json::to_vec(&stored).unwrap_or_default().into()
     }
 
+    /// Whether this is what was read from a message with this number.
+    pub(super) fn is_stored_as(&self, read: &Self, number: u64) -> bool {
+        Self::read(&self.write(), number).as_ref() == Some(read)
+    }
+
     /// The same task, over.
     pub(super) fn ended(
         mut self,

@@ -104,6 +104,16 @@ impl TaskStream {
         looked
     }
 
+    /// Waits until it can, however long that is.
+    pub(super) async fn wait_until_good(&self) {
+        loop {
+            sleep(PAUSE).await;
+            if self.ensure_good().await.is_ok() {
+                return;
+            }
+        }
+    }
+
     /// Whether nothing is known against it.
     pub(super) fn is_good(&self) -> bool {
         self.is_connected() && self.looked_at.load(Ordering::SeqCst) == self.connections()

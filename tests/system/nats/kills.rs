@@ -2,7 +2,8 @@
 //! gateways in this process, three workers in processes of their own.
 //!
 //! The servers do not sync: what a process has written before it is killed is not lost with it,
-//! and what is lost with a machine's power no test can show.
+//! and what is lost with a machine's power no test can show. The lease is short, and something is
+//! killed every few seconds: so tasks whose messages were on their way may run late, or twice.
 
 #![allow(unreachable_pub, reason = "a module of a test program, which has no public items")]
 
@@ -124,6 +125,9 @@ impl Drop for Site {
     fn drop(&mut self) {
         while !self.workers.is_empty() {
             self.kill_worker();
+        }
+        if !std::thread::panicking() {
+            let _ = std::fs::remove_file(&self.log);
         }
     }
 }
