@@ -39,5 +39,7 @@ fn main() -> ExitCode {
     }
     let lists = [stores::contract(), stores::tests(), kills::tests(), figures::tests()];
     let tests = lists.into_iter().flatten();
-    setup::run(tests.flat_map(|test| needing(Some(&server::SERVER), [test])))
+    let tests = tests.flat_map(|test| needing(Some(&server::SERVER), [test]));
+    let old = needing(Some(&server::OLD_SERVER), stores::tests_of_old_servers());
+    setup::run(tests.chain(old))
 }

@@ -112,10 +112,11 @@
 //! | 50 k | 150 k to 200 k | 50 k | 40 to 80 % of what one server writes without replicas. With three replicas nobody has published it: several streams, led by different servers, and a measurement before anything is promised |
 //! | 1 M | 3 M to 4 M | 1 M | 8 to 16 times what one server writes, and all of it three times: 25 to 50 such servers, and 16 streams or more. A store is one stream: that is a store and a trigger for each part of the callers |
 //!
-//! Before the rate it is the *names* that run out: a server has every subject in its memory. Measured
-//! here, a task that waits takes some 500 bytes of it and a name that is over 500 to 1 700. So 1 k
-//! invocations/s for 7 days are 605 million names and some 600 GB; 64 GB last for some 60 million: a
-//! week of 100 invocations/s, or 1 k for 16 hours by [`NatsSettings::with_retention`].
+//! Before the rate it is the *names* that run out: a server has every subject in its memory.
+//! Measured here, a task that waits takes 250 to 550 bytes of it, and a name that is over 600 to
+//! 1 700. So 1 k invocations/s for 7 days are 605 million names, and 400 GB to 1 TB; 64 GB last
+//! for 40 to 100 million: a week of some 100 invocations/s, or half a day to a day of 1 k, with a
+//! shorter [retention](NatsSettings::with_retention).
 //!
 //! Measured on a busy machine of two cores with everything on it (nats-server 2.15.1, bodies of two
 //! bytes, 64 clients, one worker of 100; `INVOCATION_FIGURES` in CONTRIBUTING.md):
@@ -160,6 +161,7 @@ use tokio::time::timeout;
 /// the clocks of gateways and workers should go right within a second.
 ///
 /// What is over keeps its name and its state for the retention time, and not its request.
+/// Listing asks the server for every name, however few are asked for.
 ///
 /// While no server is connected, tasks are refused. One of which it is not known whether it was
 /// stored, since the connection broke before the answer, waits until that is known: it is asked

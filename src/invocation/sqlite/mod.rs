@@ -3,6 +3,7 @@
 mod owner;
 mod place;
 mod table;
+mod unopened;
 mod writer;
 
 pub use super::store::DEFAULT_RETENTION;

@@ -1,5 +1,5 @@
-use super::place::Unopened;
 use super::table::flags;
+use super::unopened::Unopened;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
 use std::sync::Mutex;

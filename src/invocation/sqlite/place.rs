@@ -2,7 +2,7 @@
 
 use super::owner::Owner;
 use super::table::Table;
-use rusqlite::ErrorCode;
+use super::unopened::Unopened;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,25 +19,6 @@ pub(super) struct Opened {
     pub(super) table: Table,
     /// Let go of last. `None` of a file that another process may have.
     _owner: Option<Owner>,
-}
-
-/// Why a file of tasks cannot be opened.
-pub(super) struct Unopened {
-    pub(super) why: String,
-    /// Whether it can be once its disk can be written again.
-    pub(super) may_pass: bool,
-}
-
-impl From<rusqlite::Error> for Unopened {
-    fn from(error: rusqlite::Error) -> Self {
-        use ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
-        // The file is there: it is made first.
-        let may_pass = matches!(
-            error.sqlite_error_code(),
-            Some(CannotOpen | DiskFull | PermissionDenied | ReadOnly | SystemIoFailure)
-        );
-        Self { why: error.to_string(), may_pass }
-    }
 }
 
 impl Place {

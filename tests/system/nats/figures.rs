@@ -45,6 +45,9 @@ async fn measure(server: &Server, replicas: usize, waiting: u32) {
     carry_out(server, &store, some).await;
     if waiting > 0 {
         accept(server, &store, "waiting", waiting, Some(3_600)).await;
+        let begun = Instant::now();
+        let listed = store.list(None, 9).await.unwrap();
+        println!("        listed: the first {} in {:.1?}", listed.len(), begun.elapsed());
         accept(server, &store, "beside", some, None).await;
         carry_out(server, &store, some).await;
     }

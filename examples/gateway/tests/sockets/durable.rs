@@ -97,7 +97,7 @@ async fn what_was_answered_202_runs_whenever_the_gateway_is_killed() {
             tokio::time::sleep(Duration::from_millis(200 + random as u64)).await;
             gateway.signal("KILL");
         };
-        tokio::join!(send(&gateway, asked, 32, &answers), dying);
+        tokio::join!(send(&gateway, asked, 64, &answers), dying);
         alive += begun.elapsed();
         gateway.wait();
         gateway = store.gateway(&function.function.url, &[]);
