@@ -48,7 +48,7 @@ const CLOCKS: [&str; 6] = [
 ];
 
 /// The files that read one, and why.
-const READERS: [(&str, &str, &str); 17] = [
+const READERS: [(&str, &str, &str); 18] = [
     ("clock", "SystemTime::now", "it is the clock of the system"),
     ("sign/now", "SystemClock.now", "signs and presigns as of now: others take the time"),
     ("adapters/reqwest/request", "SystemClock.now", "behind `reqwest`: the same"),
@@ -68,6 +68,7 @@ const READERS: [(&str, &str, &str); 17] = [
     ("invocation/worker", "tokio::time", "behind `async-invocation`: pauses, leases, time-outs"),
     ("invocation/nats", "tokio::time", "behind `async-nats`: pauses while no server answers"),
     ("invocation/nats/queue", "tokio::time", "the same: how long an answer may take"),
+    ("invocation/nats/state", "tokio::time", "the same"),
     ("invocation/nats/stream", "tokio::time", "the same: how often a connection is looked at"),
     ("keys/cache", ".time_to_live(", "behind `key-cache`: how long an answer is remembered"),
 ];

@@ -108,7 +108,7 @@
 //!
 //! | invocations/s | messages written/s | given and acknowledged/s | what that needs |
 //! |---|---|---|---|
-//! | 1 k | 3 k to 4 k | 1 k | 1 % of the first figure: any three servers, one stream. One server that syncs always is too slow by ten times: it is good for some 100 invocations/s |
+//! | 1 k | 3 k to 4 k | 1 k | 1 % of the first figure, and measured below on far less: three small servers, one stream. One server that syncs always is too slow by ten times: it is good for some 100 invocations/s |
 //! | 50 k | 150 k to 200 k | 50 k | 40 to 80 % of what one server writes without replicas. With three replicas nobody has published it: several streams, led by different servers, and a measurement before anything is promised |
 //! | 1 M | 3 M to 4 M | 1 M | 8 to 16 times what one server writes, and all of it three times: 25 to 50 such servers, and 16 streams or more. A store is one stream: that is a store and a trigger for each part of the callers |
 //!
@@ -126,11 +126,15 @@
 //! | one server, not synced | 28 000 | 6 100 | 25 300 |
 //! | three replicas | 12 900 | 1 300 | 7 900 |
 //! | one server that syncs always, where a synced write takes 1 ms to 26 ms | 430 to 1 400 | 30 to 540 | |
+//!
+//! So a million that wait slow one server by some 10 %, and three replicas that share two cores by
+//! some 40 %.
 
 mod demands;
 mod message;
 mod queue;
 mod settings;
+mod state;
 mod stream;
 
 pub use settings::NatsSettings;
@@ -181,9 +185,6 @@ struct Shared {
     queue: Queue,
 }
 
-/// How often what has changed meanwhile is read anew.
-const TRIES: u32 = 10;
-
 impl NatsStore {
     /// Connects to one of these servers (`nats://user:password@host:port`, separated by commas),
     /// and makes the stream if there is none.
@@ -228,58 +229,6 @@ impl NatsStore {
         self.shared.stream.ensure_good().await
     }
 
-    /// The request id of the task that has a name.
-    async fn owner(&self, id: &TaskId) -> Result<Option<String>, StoreError> {
-        Ok(self.find(id).await?.map(|record| record.request_id))
-    }
-
-    async fn find(&self, id: &TaskId) -> Result<Option<Record>, StoreError> {
-        let stream = &self.shared.stream;
-        if let Some((record, _)) = stream.state(id).await? {
-            return Ok(Some(record));
-        }
-        let Some(last) = stream.last(&stream.subjects.task(id)).await? else { return Ok(None) };
-        if last.subject == stream.subjects.state(id) {
-            return Ok(Record::read(&last.payload, last.sequence));
-        }
-        Ok(Some(Record::of(&Claim::read(&last.headers))))
-    }
-
-    /// Changes the state of a task as `change` says, on what it is when it is written. Returns
-    /// what it was, and what has been written, if anything.
-    async fn change(
-        &self,
-        id: &TaskId,
-        is_new: bool,
-        change: impl Fn(Option<&Record>) -> Option<Record>,
-    ) -> Result<(Option<Record>, Option<(Record, u64)>), StoreError> {
-        let stream = &self.shared.stream;
-        let mut is_new = is_new;
-        // What may have been written, when the connection broke before the answer.
-        let mut unknown: Option<(Option<Record>, Record)> = None;
-        for _ in 0..TRIES {
-            let seen = if is_new { None } else { stream.state(id).await? };
-            is_new = false;
-            if let (Some((before, written)), Some((record, number))) = (&unknown, &seen)
-                && written.is_stored_as(record, *number)
-            {
-                return Ok((before.clone(), seen));
-            }
-            let (before, number) = seen.map_or((None, 0), |(record, at)| (Some(record), at));
-            let Some(record) = change(before.as_ref()) else { return Ok((before, None)) };
-            match stream.put_state(id, &record, number).await {
-                Published::Stored(number) => return Ok((before, Some((record, number)))),
-                Published::Conflict => {}
-                Published::Refused(error) => return Err(error),
-                Published::Unknown(error) => {
-                    timeout(PATIENCE, stream.wait_until_good()).await.map_err(|_| error)?;
-                    unknown = Some((before, record));
-                }
-            }
-        }
-        Err(StoreError::new(format!("the task {id} is changed all the time")))
-    }
-
     /// Has a worker take what the server gave it. `None` of what is not to be run, or not yet.
     async fn claim(
         &self,
@@ -312,7 +261,7 @@ impl NatsStore {
             let tries = record.tries.and_one_more(was_lost, now);
             Some(Record { state: TaskState::Running, held_until, tries, ..record })
         };
-        let (before, written) = self.change(&id, is_new, take).await?;
+        let (before, written) = self.shared.stream.change(&id, is_new, take).await?;
         match (written, task) {
             (Some((record, lease)), Some(task)) if record.state == TaskState::Running => {
                 let is_lost = before.is_some_and(|before| before.state == TaskState::Running);
@@ -360,8 +309,10 @@ impl InvocationStore for NatsStore {
         loop {
             match stream.put_new(id, &subject, headers.clone(), body.clone()).await {
                 Published::Stored(_) => return Ok(Added::New),
-                Published::Conflict => match self.owner(id).await {
-                    Ok(Some(owner)) if *owner == *task.request_id => return Ok(Added::New),
+                Published::Conflict => match stream.find(id).await {
+                    Ok(Some(found)) if *found.request_id == *task.request_id => {
+                        return Ok(Added::New);
+                    }
                     Ok(Some(_)) => return Ok(Added::Duplicate),
                     Ok(None) => {}
                     Err(_) => may_be_stored = true,
@@ -451,7 +402,7 @@ impl InvocationStore for NatsStore {
                 },
             })
         };
-        let (before, written) = self.change(&taken.task.id, false, settle).await?;
+        let (before, written) = self.shared.stream.change(&taken.task.id, false, settle).await?;
         // Told a second time, it is what it was after the first.
         let settled = match written {
             Some((record, _)) => Some(record),
@@ -469,7 +420,7 @@ impl InvocationStore for NatsStore {
     }
 
     async fn get(&self, id: &TaskId) -> Result<Option<TaskStatus>, StoreError> {
-        Ok(self.find(id).await?.map(|record| record.to_status(id.clone())))
+        Ok(self.shared.stream.find(id).await?.map(|record| record.to_status(id.clone())))
     }
 
     async fn list(
@@ -493,7 +444,7 @@ impl InvocationStore for NatsStore {
     }
 
     async fn stop(&self, id: &TaskId, now: SystemTime) -> Result<Option<TaskState>, StoreError> {
-        let Some(found) = self.find(id).await? else { return Ok(None) };
+        let Some(found) = self.shared.stream.find(id).await? else { return Ok(None) };
         let stop = |before: Option<&Record>| {
             let record = before.unwrap_or(&found).clone();
             match record.state {
@@ -502,7 +453,7 @@ impl InvocationStore for NatsStore {
                 _ => Some(record.ended(TaskState::Stopped, None, now)),
             }
         };
-        let (before, written) = self.change(id, false, stop).await?;
+        let (before, written) = self.shared.stream.change(id, false, stop).await?;
         let record = written.map(|(record, _)| record).or(before).unwrap_or(found);
         if record.state == TaskState::Stopped {
             self.shared.stream.remove_request(id).await?;
