@@ -39,7 +39,7 @@ async fn a_request_has_one_outcome_which_is_decided_at_its_end() {
         let told = Told::default();
         let verify = verify_layer()
             .with_mode(Mode::Optional)
-            .with_exemption(|_, uri| uri.path() == "/health")
+            .with_exemption(|_, uri, _| uri.path() == "/health")
             .with_observer(told.observer());
         let replay = ReplayLayer::new(MemoryReplayGuard::new(100)).with_clock(clock());
         // Whatever it thinks of a body, it answers 200; and some it does not read.
