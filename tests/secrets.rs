@@ -502,7 +502,7 @@ async fn what_a_server_knows_of_a_request_prints_neither_its_token_nor_its_signa
         let mut exempt = request.clone();
         *exempt.uri_mut() = "/health".parse().unwrap();
         let anonymous = Request::get("/").body(Full::default()).unwrap();
-        let mut good = Request::get("/good").body(Full::default()).unwrap();
+        let mut good = Request::get("https://demo.example/good").body(Full::default()).unwrap();
         signer.sign_request_at(&mut good, at(0)).unwrap();
         for request in [request, wrong, exempt, anonymous, good] {
             let response = service.ready().await.unwrap().call(request).await.unwrap();

@@ -192,6 +192,7 @@ async fn a_signature_covers_what_decides_about_it_whatever_the_verifier_lets_go(
         }
         let taken =
             unsigned.map(|at| (&names[at], request.headers_mut().remove(&names[at]).unwrap()));
+        request.headers_mut().insert("host", "demo.example".parse().unwrap());
         signer(Scheme::Acs3HmacSha256).sign_request_at(&mut request, at(0)).unwrap();
         if let Some((name, value)) = taken {
             request.headers_mut().insert(name, value);

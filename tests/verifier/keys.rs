@@ -193,10 +193,10 @@ async fn a_store_can_derive_a_secret_from_the_security_token() {
         ("no token of the store", temporary("one", "another"), unknown),
         ("no token", Credentials::new(ID, "one").unwrap(), unknown),
     ] {
-        let mut requests = vec![presigned(get("/"), by.clone(), 60)];
+        let mut requests = vec![presigned(get("https://demo.example/"), by.clone(), 60)];
         requests.extend(HEADER_SCHEMES.map(|scheme| {
             let signer = Signer::new(by.clone()).with_scheme(scheme).unwrap();
-            signed_by(&signer, get("/"), at(0))
+            signed_by(&signer, get("https://demo.example/"), at(0))
         }));
         for request in requests {
             let what = format!("{name}: {:?}", request.headers());
@@ -238,16 +238,16 @@ fn behind_a_platform_a_store_is_asked_by_the_token_of_each_reading() {
     };
     // The token is the client's: straight from it.
     let by = Signer::new(temporary("one", "sealed:one"));
-    let direct = signed_by(&by, get("/"), at(0));
+    let direct = signed_by(&by, get("https://demo.example/"), at(0));
     assert!(verifier(Schemes::all()).verify_request_at(&direct, at(0)).is_ok());
     // The platform's beside the client's, in the header of another scheme.
     let by = by.with_scheme(Scheme::Acs3HmacSha256).unwrap();
-    let mut request = signed_by(&by, get("/"), at(0));
+    let mut request = signed_by(&by, get("https://demo.example/"), at(0));
     request.headers_mut().insert("x-fc-security-token", "sealed:platform".parse().unwrap());
     assert!(verifier(Schemes::all()).verify_request_at(&request, at(0)).is_ok());
     // Instead of it: nobody knows what was signed.
     let by = by.with_scheme(Scheme::Fc).unwrap();
-    let mut request = signed_by(&by, get("/"), at(0));
+    let mut request = signed_by(&by, get("https://demo.example/"), at(0));
     request.headers_mut().insert("x-fc-security-token", "sealed:platform".parse().unwrap());
     assert!(verifier(Schemes::all()).verify_request_at(&request, at(0)).is_err());
 }
