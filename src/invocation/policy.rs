@@ -134,7 +134,7 @@ impl RetryPolicy {
         if tries.platform_since.is_some_and(|since| self.is_over(since, now)) {
             return Some(Settled::Over { state: TaskState::Failed, error: Some(error) });
         }
-        let pause = pause(tries.of_platform).min(LONGEST_PAUSE_OF_LOST);
+        let pause = pause(tries.of_platform.saturating_sub(1)).min(LONGEST_PAUSE_OF_LOST);
         (tries.of_platform > 1).then(|| again(tries, pause, error, now))
     }
 
