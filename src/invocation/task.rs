@@ -279,6 +279,7 @@ pub struct Taken {
     pub(crate) is_lost: bool,
     pub(crate) tries: Tries,
     /// What the store has to be told of it by, empty where the lease is enough.
+    #[cfg_attr(not(feature = "async-nats"), allow(dead_code))]
     pub(crate) receipt: Box<str>,
 }
 

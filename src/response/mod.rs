@@ -51,6 +51,5 @@ pub(crate) use outcome::Observer;
 pub use outcome::Outcome;
 pub use request_id::RequestId;
 pub use responder::RejectionResponse;
-#[cfg(feature = "trigger")]
 pub(crate) use responder::answer;
 pub(crate) use undecided::{Passed, Undecided};
