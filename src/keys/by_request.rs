@@ -1,5 +1,5 @@
 use super::store::AsyncKeyStore;
-use crate::protocol::key::IntoKeys;
+use crate::protocol::key_store::IntoKeys;
 use crate::protocol::{KeyQuery, KeyStore, KeyStoreError, Keys};
 use std::fmt;
 use std::future::Future;

@@ -21,4 +21,5 @@ pub use cache::CachedKeys;
 pub use file::KeyFile;
 pub use store::{AsyncKeyStore, DynAsyncKeyStore};
 
-pub use crate::protocol::key::{IntoKeys, KeyQuery, KeyStore, KeyStoreError, Keys, VerifyingKey};
+pub use crate::protocol::key::VerifyingKey;
+pub use crate::protocol::key_store::{IntoKeys, KeyQuery, KeyStore, KeyStoreError, Keys};

@@ -1,4 +1,4 @@
-use crate::protocol::key::IntoKeys;
+use crate::protocol::key_store::IntoKeys;
 use crate::protocol::{KeyQuery, KeyStoreError, Keys};
 use std::future::Future;
 use std::pin::Pin;

@@ -11,6 +11,7 @@ pub(crate) mod dialect;
 pub(crate) mod external;
 pub(crate) mod host;
 pub(crate) mod key;
+pub(crate) mod key_store;
 pub(crate) mod others;
 pub(crate) mod presigner;
 pub(crate) mod request;
@@ -22,7 +23,8 @@ mod theorem;
 pub(crate) mod value;
 pub(crate) mod verifier;
 
-pub(crate) use key::{Credentials, KeyQuery, KeyStore, KeyStoreError, Keys, VerifyingKey};
+pub(crate) use key::{Credentials, VerifyingKey};
+pub(crate) use key_store::{KeyQuery, KeyStore, KeyStoreError, Keys};
 pub(crate) use presigner::Presigner;
 pub(crate) use scheme::Scheme;
 pub(crate) use signer::Signer;
