@@ -81,7 +81,7 @@ impl<K> Verifier<K> {
     }
 
     /// Refuses requests with credentials that name another host than one of these, or none, as
-    /// [`ForeignHost`](RejectionKind::ForeignHost). By default any host will do.
+    /// [`ForeignHost`](crate::RejectionKind::ForeignHost). By default any host will do.
     ///
     /// No signature says for whom it is until someone compares: a request that was signed for
     /// another server which knows the same access key verifies here too. Under the `ACS3` schemes
@@ -214,7 +214,7 @@ impl<K> Verifier<K> {
     /// `x-fc-service-logproject`, `x-fc-service-logstore`, `x-fc-control-path`.
     ///
     /// - What is left out is covered by no signature
-    ///   ([`VerifiedCaller::covers_header`] is false), is no security token of the client's, and does
+    ///   ([`VerifiedCaller::covers_header`](crate::VerifiedCaller::covers_header) is false), is no security token of the client's, and does
     ///   not keep a request from being [anonymous](crate::verify::Mode::Optional).
     /// - Any other `x-fc-` header has to be signed in either reading.
     /// - No key is looked up twice, unless by a security token, which may be another in either
@@ -274,7 +274,7 @@ impl<K> Verifier<K> {
     ///   the proxy leaves alone needs none. No two targets become one, so what is signed is still
     ///   what is served, below the prefix.
     /// - The `host` that arrived is not what was signed, unless it is that of the base:
-    ///   [`VerifiedCaller::covers_header`] says so. Do not go by it.
+    ///   [`VerifiedCaller::covers_header`](crate::VerifiedCaller::covers_header) says so. Do not go by it.
     ///   [`with_hosts`](Self::with_hosts) is asked about that of the base.
     /// - A target that is no path, as in `OPTIONS *` and in `CONNECT` of HTTP/1.1, is refused. So is
     ///   a `host` that differs from the authority it arrived with.
@@ -319,10 +319,10 @@ impl<K> Verifier<K> {
     ///
     /// [`VerifyLayer`](crate::VerifyLayer) lets such a request pass with all its headers, with an
     /// [`OtherScheme`](crate::verify::OtherScheme) in its extensions and no
-    /// [`VerifiedCaller`]. *Nothing of it is verified*: whatever is inside has to check it, and to
+    /// [`VerifiedCaller`](crate::VerifiedCaller). *Nothing of it is verified*: whatever is inside has to check it, and to
     /// tell it from an anonymous request. In axum, `Caller` of the adapter tells all three apart, and
     /// neither `VerifiedCaller` nor `Option<VerifiedCaller>` accepts it. A verifier by itself refuses
-    /// it as [`RejectionKind::OtherScheme`].
+    /// it as [`RejectionKind::OtherScheme`](crate::RejectionKind::OtherScheme).
     ///
     /// It is refused if it has anything of a signature besides: in a second `Authorization` header
     /// or the same one, in a header that belongs to credentials, or in its query. Case makes no
