@@ -28,6 +28,9 @@ use writer::{Operation, Reply};
 /// many requests share one. A second process on the same file is refused, so what ran when the
 /// process died is taken up as soon as the file is opened again.
 ///
+/// The log beside the file (`-wal`) may become as long as the file, from 64 MB to 1 GB, before it is
+/// written into it.
+///
 /// What is over keeps its name and its state for the retention time, and not its request.
 ///
 /// Clones share the file.

@@ -8,6 +8,7 @@ use crate::invocation::task::{
 use bytes::Bytes;
 use rusqlite::{Connection, Error, OpenFlags, OptionalExtension as _, Row, params};
 use std::cell::Cell;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -51,10 +52,15 @@ const PURGE_EVERY: Duration = Duration::from_secs(10);
 const PURGE_AT_ONCE: u32 = 1_000;
 
 /// Names come in no order, so each one that is added is another page of their index: enough
-/// memory for those of a million tasks, and a log that takes so many (256 MB) before they are
-/// sorted into the file that most pages are written there once for several of them.
+/// memory for those of a million tasks.
 const CACHE_KIB: u32 = 128 * 1024;
-const CHECKPOINT_PAGES: u32 = 64 * 1024;
+
+/// How long the log may become before it is sorted into the file, in pages of 4 KiB: as long as the
+/// file, from 64 MB to 1 GB. Most pages are then written there once for several names.
+const CHECKPOINT_PAGES: RangeInclusive<u32> = 16 * 1024..=256 * 1024;
+
+/// How often that is looked at, in transactions.
+const CHECKPOINT_EVERY: u32 = 256;
 
 /// How files are opened: names are names of files, and none is made.
 pub(super) fn flags() -> OpenFlags {
@@ -65,6 +71,7 @@ pub(super) struct Table {
     connection: Connection,
     retention: Duration,
     purged: Cell<Option<SystemTime>>,
+    transactions: u32,
 }
 
 type Result<T> = std::result::Result<T, Error>;
@@ -86,17 +93,25 @@ impl Table {
         if journal != "wal" {
             return Err(Error::InvalidPath("its file system has no room for a WAL".into()));
         }
-        connection.execute_batch(&format!(
-            "PRAGMA synchronous=FULL; PRAGMA cache_size=-{CACHE_KIB};
-             PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES};"
-        ))?;
+        connection
+            .execute_batch(&format!("PRAGMA synchronous=FULL; PRAGMA cache_size=-{CACHE_KIB};"))?;
         connection.execute_batch(SCHEMA)?;
         if is_new {
             connection.execute_batch(&format!(
                 "PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION};"
             ))?;
         }
-        Ok(Self { connection, retention, purged: Cell::new(None) })
+        let table = Self { connection, retention, purged: Cell::new(None), transactions: 0 };
+        table.fit_log()?;
+        Ok(table)
+    }
+
+    /// Lets the log become as long as fits the file.
+    fn fit_log(&self) -> Result<()> {
+        let pages =
+            self.connection.query_row("PRAGMA page_count", [], |row| row.get::<_, u32>(0))?;
+        let pages = pages.clamp(*CHECKPOINT_PAGES.start(), *CHECKPOINT_PAGES.end());
+        self.connection.execute_batch(&format!("PRAGMA wal_autocheckpoint={pages};"))
     }
 
     /// What ran when a process died is nobody's: no other process has the file.
@@ -113,6 +128,10 @@ impl Table {
 
     /// All or nothing of it.
     pub(super) fn transaction(&mut self, run: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
+        self.transactions = self.transactions.wrapping_add(1);
+        if self.transactions.is_multiple_of(CHECKPOINT_EVERY) {
+            self.fit_log()?;
+        }
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let done = run(self).and_then(|()| self.connection.execute_batch("COMMIT"));
         if done.is_err() && !self.connection.is_autocommit() {
