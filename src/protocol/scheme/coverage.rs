@@ -147,7 +147,8 @@ impl Required {
         policy: Policy,
     ) -> Result<Ambiguities, Uncovered<'a>> {
         let facts = scheme.facts();
-        let is_listed = |name: &str| listed.iter().any(|each| each.name == name);
+        // Names are in order, and may be many, as may be headers.
+        let is_listed = |name: &str| listed.binary_search_by(|each| each.name.cmp(name)).is_ok();
         // A presigned URL has none that is looked at.
         let has_nonce = || scheme.token().is_some() && !head.field(facts.nonce).text().is_empty();
         if self.nonce && !has_nonce() {
@@ -186,8 +187,6 @@ impl Required {
             // They are in order, so the others begin so too.
             return Ok(Ambiguities::empty());
         }
-        // They are in order, and both may be many.
-        let is_listed = |name: &str| listed.binary_search_by(|each| each.name.cmp(name)).is_ok();
         let is_fine = |header: &ProtocolHeader<'_>| {
             scheme.covers(header.name, is_listed)
                 || self.exempt.iter().any(|exempt| exempt == header.name)
