@@ -1,6 +1,6 @@
-/// What every service that a layer makes has: it is an inner service and the layer's settings.
-macro_rules! service {
-    ($service:ident, $layer:ident $(, $param:ident)*) => {
+/// What every service around another one has: the ways to that one.
+macro_rules! inner {
+    ($service:ident $(, $param:ident)*) => {
         impl<S $(, $param)*> $service<S $(, $param)*> {
             /// The inner service.
             pub fn get_ref(&self) -> &S {
@@ -17,6 +17,13 @@ macro_rules! service {
                 self.inner
             }
         }
+    };
+}
+
+/// What every service that a layer makes has: it is an inner service and the layer's settings.
+macro_rules! service {
+    ($service:ident, $layer:ident $(, $param:ident)*) => {
+        inner!($service $(, $param)*);
 
         impl<S $(, $param)*> Clone for $service<S $(, $param)*>
         where

@@ -22,22 +22,9 @@ impl<S, C, F> CorrectClock<S, C, F> {
     pub(super) fn new(inner: S, correction: Correction<C, F>) -> Self {
         Self { inner, correction }
     }
-
-    /// The service that signs.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The service that signs, to change.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The service that signs, for good.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
 }
+
+inner!(CorrectClock, C, F);
 
 impl<S: fmt::Debug, C, F> fmt::Debug for CorrectClock<S, C, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
