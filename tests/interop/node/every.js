@@ -7,26 +7,12 @@
 // PACKAGE is @alicloud/fc20230330 or @alicloud/fc2. Credentials as send.js has them; one JSON
 // object a line on stdout: `name`, `status`, `body`, `query` (whether there is one), and `error`.
 
-const { load, unwrap } = require('./common.js');
+const { load, unwrap, avoidProxies, option, environmentKeys } = require('./common.js');
 
-// Loopback only: no proxy.
-for (const name of ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY']) {
-  delete process.env[name];
-  delete process.env[name.toLowerCase()];
-}
-process.env.NO_PROXY = process.env.no_proxy = '127.0.0.1,localhost,::1';
-
-function option(name) {
-  const at = process.argv.indexOf(name);
-  return at < 0 ? null : process.argv[at + 1];
-}
+avoidProxies();
 
 const base = option('--base');
-const keys = {
-  id: process.env.ALIBABA_CLOUD_ACCESS_KEY_ID,
-  secret: process.env.ALIBABA_CLOUD_ACCESS_KEY_SECRET,
-  token: process.env.ALIBABA_CLOUD_SECURITY_TOKEN || undefined,
-};
+const keys = environmentKeys();
 
 // Both SDKs send by node's own client, below whatever they make of an answer.
 const http = require('http');

@@ -10,14 +10,9 @@
 
 const crypto = require('crypto');
 const { Readable } = require('stream');
-const { load, unwrap, parameters } = require('./common.js');
+const { load, unwrap, parameters, avoidProxies, option, environmentKeys } = require('./common.js');
 
-// Loopback only: no proxy.
-for (const name of ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY']) {
-  delete process.env[name];
-  delete process.env[name.toLowerCase()];
-}
-process.env.NO_PROXY = process.env.no_proxy = '127.0.0.1,localhost,::1';
+avoidProxies();
 
 const FC = load('@alicloud/fc2');
 const OpenApiUtil = unwrap(load('@alicloud/openapi-util'));
@@ -407,11 +402,6 @@ function generalCases() {
   acs('refused/unknown-id', roa('GET', '/no', { headers: accept, spoil: unknownId }), { expect: 403 });
 }
 
-function option(name) {
-  const at = process.argv.indexOf(name);
-  return at < 0 ? null : process.argv[at + 1];
-}
-
 async function main() {
   const base = option('--base');
   if (!base) {
@@ -422,11 +412,7 @@ async function main() {
   const context = {
     base: base.replace(/\/+$/, ''),
     authority: new URL(base).host,
-    keys: {
-      id: process.env.ALIBABA_CLOUD_ACCESS_KEY_ID,
-      secret: process.env.ALIBABA_CLOUD_ACCESS_KEY_SECRET,
-      token: process.env.ALIBABA_CLOUD_SECURITY_TOKEN || undefined,
-    },
+    keys: environmentKeys(),
   };
   fcCases();
   acs3DocCases();
